@@ -1,0 +1,57 @@
+# Namecast: build, show, test.
+
+STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
+GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.9.0
+FUZZTIME    = 60s
+PREFIX      = /usr/local
+ONCE        =
+
+.PHONY: all demo test tools check race vuln cover fuzz install clean
+
+all:
+	@mkdir -p bin
+	go build -o bin ./cmd/...
+
+# A node on this machine, a key, an update, an answer: see the commands run.
+demo: all
+	@go build -o bin/ask ./t/ask
+	@ONCE=$(ONCE) sh t/demo.sh
+
+# Everything that has to hold. Peers come from the distribution's packages
+# where that is allowed; what is missing is said, and its tests skip.
+test: tools check race vuln
+	@$(MAKE) -s demo ONCE=1 >/dev/null
+	@echo "make test: all passed"
+
+tools:
+	@sh t/tools.sh
+
+check:
+	@test -z "$$(gofmt -l cmd lib t)" || { echo "gofmt needed:"; gofmt -l cmd lib t; exit 1; }
+	go vet ./...
+	go run $(STATICCHECK) ./...
+	go mod verify
+
+race:
+	go test -race -timeout 30m ./...
+
+# The list of known vulnerabilities is on the network: without it, say so.
+vuln:
+	@go run $(GOVULNCHECK) ./... || [ $$? -ne 3 ] && true || { echo "make test: known vulnerabilities found"; exit 1; }
+
+cover:
+	rm -rf bin/cover && mkdir -p bin/cover
+	GOCOVERDIR=$(CURDIR)/bin/cover go test -count=1 ./t
+	go tool covdata percent -i=bin/cover
+
+# Every fuzz target in turn, FUZZTIME each.
+fuzz:
+	@sh t/fuzz.sh $(FUZZTIME)
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin
+	install -m 755 bin/nc-* $(DESTDIR)$(PREFIX)/bin
+	install -m 755 cmd/nc-send/dynip.sh $(DESTDIR)$(PREFIX)/bin/nc-dynip
+
+clean:
+	rm -rf bin

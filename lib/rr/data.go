@@ -1,0 +1,190 @@
+package rr
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/miekg/dns"
+)
+
+// ErrBadData says that record data does not fit its type.
+var ErrBadData = errors.New("bad record data")
+
+// Data is the data of one record in uncompressed wire form; names in it are
+// absolute. Its length is at most 65,535 octets.
+type Data string
+
+// A Set is an RRset (RFC 2181 section 5): the records that share an owner name
+// and a type, and so one TTL. TTL is in seconds, 0 to 2^31-1.
+type Set struct {
+	Owner Name
+	Type  Type
+	TTL   uint32
+	Data  []Data
+}
+
+// MaxTTL is the largest TTL, in seconds (RFC 2181 section 8).
+const MaxTTL = 1<<31 - 1
+
+// ParseData reads the presentation form of one record's data, also the generic
+// form of RFC 3597. Names in it are absolute whether or not they end in a dot.
+func ParseData(t Type, text string) (Data, error) {
+	if strings.ContainsAny(text, "\n\r") {
+		return "", fmt.Errorf("%w: a line break", ErrBadData)
+	}
+	line := ". 0 IN " + t.String() + " " + text
+	zp := dns.NewZoneParser(strings.NewReader(line+"\n"), ".", "")
+	r, ok := zp.Next()
+	if err := zp.Err(); err != nil {
+		return "", fmt.Errorf("%w: %s %q: %s", ErrBadData, t, text, reason(err))
+	}
+	if !ok || Type(r.Header().Rrtype) != t {
+		return "", fmt.Errorf("%w: %s %q", ErrBadData, t, text)
+	}
+	if _, more := zp.Next(); more {
+		return "", fmt.Errorf("%w: %s %q: more than one record", ErrBadData, t, text)
+	}
+	d, err := pack(r)
+	if err != nil {
+		return "", fmt.Errorf("%w: %s %q: %s", ErrBadData, t, text, err)
+	}
+	return d, d.Check(t)
+}
+
+// reason takes the library's prefix and position off an error: the position is
+// one in a line that the user never wrote.
+func reason(err error) string {
+	s := strings.TrimPrefix(err.Error(), "dns: ")
+	if i := strings.LastIndex(s, " at line: "); i >= 0 {
+		s = s[:i]
+	}
+	return s
+}
+
+// pack gives the uncompressed wire form of r's data.
+func pack(r dns.RR) (Data, error) {
+	buf := make([]byte, dns.Len(r)+64)
+	n, err := dns.PackRR(r, buf, 0, nil, false)
+	if errors.Is(err, dns.ErrBuf) {
+		buf = make([]byte, dns.MaxMsgSize)
+		n, err = dns.PackRR(r, buf, 0, nil, false)
+	}
+	if err != nil {
+		return "", err
+	}
+	head, err := dns.PackDomainName(r.Header().Name, make([]byte, 256), 0, nil, false)
+	if err != nil {
+		return "", err
+	}
+	return Data(buf[head+10 : n]), nil
+}
+
+// Check reports whether d is data of the type: the whole of it, with no
+// compressed name, in the one form that packing it again gives.
+func (d Data) Check(t Type) error {
+	r, err := d.record(".", t, 0)
+	if err != nil {
+		return err
+	}
+	again, err := pack(r)
+	if err != nil || again != d {
+		return fmt.Errorf("%w: %s in an irregular form", ErrBadData, t)
+	}
+	return nil
+}
+
+// record builds the library's form of one record.
+func (d Data) record(owner string, t Type, ttl uint32) (dns.RR, error) {
+	if len(d) > 65535 {
+		return nil, fmt.Errorf("%w: %s of %d octets", ErrBadData, t, len(d))
+	}
+	h := dns.RR_Header{Name: owner, Rrtype: uint16(t), Class: dns.ClassINET, Ttl: ttl, Rdlength: uint16(len(d))}
+	if len(d) == 0 && t != typeAPL {
+		return nil, fmt.Errorf("%w: %s without data", ErrBadData, t)
+	}
+	r, n, err := dns.UnpackRRWithHeader(h, []byte(d), 0)
+	if err != nil || n != len(d) {
+		return nil, fmt.Errorf("%w: not %s data", ErrBadData, t)
+	}
+	return r, nil
+}
+
+const typeAPL = 42 // RFC 3123: an empty list is data
+
+// Text gives the presentation form, or the RFC 3597 one if d does not fit t.
+func (d Data) Text(t Type) string {
+	r, err := d.record(".", t, 0)
+	if err != nil {
+		return fmt.Sprintf("\\# %d %x", len(d), string(d))
+	}
+	return strings.TrimPrefix(r.String(), r.Header().String())
+}
+
+// Equal reports whether a and b are the same data of type t; the case of names
+// in it does not count (RFC 2181 section 5, RFC 4343).
+func (d Data) Equal(b Data, t Type) bool {
+	if d == b {
+		return true
+	}
+	if len(d) != len(b) || !bytes.EqualFold([]byte(d), []byte(b)) {
+		return false
+	}
+	x, err1 := d.record(".", t, 0)
+	y, err2 := b.record(".", t, 0)
+	return err1 == nil && err2 == nil && dns.IsDuplicate(x, y)
+}
+
+// Records gives the set in the library's form under an absolute owner name in
+// presentation form, ready to be packed into a message.
+func (s Set) Records(owner string) ([]dns.RR, error) {
+	out := make([]dns.RR, 0, len(s.Data))
+	for _, d := range s.Data {
+		r, err := d.record(owner, s.Type, s.TTL)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, r)
+	}
+	return out, nil
+}
+
+// Target gives the one name that follows the fixed part of the data, for the
+// types that lead on to other names: NS, CNAME, PTR, DNAME, MX and SRV.
+func (d Data) Target(t Type) (Name, bool) {
+	skip := 0
+	switch t {
+	case TypeNS, TypeCNAME, TypePTR, TypeDNAME:
+	case TypeMX:
+		skip = 2
+	case TypeSRV:
+		skip = 6
+	default:
+		return "", false
+	}
+	if len(d) <= skip {
+		return "", false
+	}
+	n := Name(d[skip : len(d)-1])
+	return n, n.Check() == nil
+}
+
+// Size is the number of octets the set counts for in an account's quota: names
+// and data in wire form, 10 octets of fixed fields a record.
+func (s Set) Size() int {
+	n := 0
+	for _, d := range s.Data {
+		n += len(s.Owner) + 10 + len(d)
+	}
+	return n
+}
+
+// NameData makes the data of NS, CNAME, PTR and DNAME records.
+func NameData(n Name) Data { return Data(n.Wire()) }
+
+// MXData makes the data of an MX record.
+func MXData(preference uint16, host Name) Data {
+	return Data(append(binary.BigEndian.AppendUint16(nil, preference), host.Wire()...))
+}

@@ -1,0 +1,275 @@
+package zone
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"namecast/lib/nup"
+	"namecast/lib/rr"
+	"namecast/lib/store"
+)
+
+// A Quota bounds what one account may hold. Zero is no limit.
+type Quota struct {
+	Records int // records in all
+	Bytes   int // the sum of rr.Set.Size
+	Domains int // owned domains
+}
+
+// An Order is what [Apply] is asked to do: a verified request and the facts
+// that only the world outside can tell.
+type Order struct {
+	Request *nup.Request
+	Account string // the account's name
+	Base    rr.Name
+	Quota   Quota
+	Now     int64 // Unix seconds, for an account that is new
+	// Prove says whether the account may have the domain; nil is yes. It is
+	// asked only for domains that the account does not own already.
+	Prove func(domain rr.Name) *Refusal
+	// NewKey checks a rekey element and gives the new key's name.
+	NewKey func(e nup.Element) (keyID string, refused *Refusal)
+}
+
+// A Refusal is why an element does not take effect.
+type Refusal struct {
+	Code nup.Code
+	Text string // one line for the user
+}
+
+func refuse(c nup.Code, format string, a ...any) *Refusal {
+	return &Refusal{c, fmt.Sprintf(format, a...)}
+}
+
+// An Outcome is what [Apply] decided. Status is nup.StatusOK if Change is to be
+// committed; then Domains are those that must be claimed before.
+type Outcome struct {
+	Status  nup.Status
+	Codes   []nup.Code // one an element
+	Text    string     // the first refusal, one line
+	Change  store.Change
+	Domains []rr.Name
+}
+
+// Apply works out what a verified request does to an account: pure, all or
+// nothing. head is the account as it is, or the zero Head for a new one.
+// Elements take effect in their order, each on what the ones before it left,
+// and the first that cannot refuses the whole request. The error is the
+// store's; it says nothing about the request.
+func Apply(v store.View, head store.Head, o Order) (Outcome, error) {
+	d := newDraft(v, head, o)
+	req := o.Request
+	for i, e := range req.Elements {
+		r := d.element(e)
+		if d.err != nil {
+			return Outcome{}, d.err
+		}
+		if r != nil {
+			return refused(req, i, r), nil
+		}
+	}
+	if r := d.overQuota(); r != "" {
+		out := refused(req, -1, &Refusal{nup.OtherErrors, r})
+		out.Status = nup.OverLimit
+		return out, nil
+	}
+	c := d.change()
+	c.Head.NextSeq = Next(req.Seq)
+	c.Head.LastHash = req.Hash()
+	return Outcome{Status: nup.StatusOK, Codes: make([]nup.Code, len(req.Elements)), Change: c, Domains: d.claims}, nil
+}
+
+// Next is the sequence number after seq; after 2^63-1 comes 0.
+func Next(seq int64) int64 { return int64(uint64(seq+1) &^ (1 << 63)) }
+
+// refused makes the outcome of a request whose element bad was refused: it
+// carries its own code, those before it failed for another element's reason and
+// those after it for that of an earlier one. bad is -1 if no element alone is at fault.
+func refused(req *nup.Request, bad int, r *Refusal) Outcome {
+	codes := make([]nup.Code, len(req.Elements))
+	for i := range codes {
+		switch {
+		case bad < 0 || i < bad:
+			codes[i] = nup.OtherErrors
+		case i == bad:
+			codes[i] = r.Code
+		default:
+			codes[i] = nup.EarlierElement
+		}
+	}
+	text := r.Text
+	if bad >= 0 {
+		text = fmt.Sprintf("element %d: %s", bad+1, text)
+	}
+	return Outcome{Status: nup.InvalidElement, Codes: codes, Text: text}
+}
+
+// A draft is an account while a request is applied to it: the names it touched
+// so far, over the view.
+type draft struct {
+	order  Order
+	view   store.View
+	head   store.Head
+	before map[rr.Name][]rr.Set // as stored, by lower-case owner
+	nodes  map[rr.Name][]rr.Set // as changed
+	claims []rr.Name
+	err    error // the store's
+}
+
+func newDraft(v store.View, head store.Head, o Order) *draft {
+	if head.Version == 0 {
+		head = store.Head{Account: o.Account, KeyID: o.Request.KeyID(), Key: o.Request.Key, Created: o.Now}
+	}
+	head.Domains = append([]store.Domain(nil), head.Domains...)
+	return &draft{order: o, view: v, head: head, before: map[rr.Name][]rr.Set{}, nodes: map[rr.Name][]rr.Set{}}
+}
+
+// node gives the RRsets at an owner name as the draft has them.
+func (d *draft) node(owner rr.Name) []rr.Set {
+	key := owner.Lower()
+	if sets, ok := d.nodes[key]; ok {
+		return sets
+	}
+	if d.head.Version == 0 {
+		return nil
+	}
+	sets, _, err := d.view.Node(d.head.Account, owner)
+	if err != nil {
+		d.err = err
+	}
+	d.before[key], d.nodes[key] = sets, sets
+	return sets
+}
+
+// set gives one RRset of a node, nil if there is none.
+func (d *draft) set(owner rr.Name, t rr.Type) *rr.Set {
+	for _, s := range d.node(owner) {
+		if s.Type == t {
+			return &s
+		}
+	}
+	return nil
+}
+
+// put replaces one RRset; without data it goes away.
+func (d *draft) put(s rr.Set) {
+	var sets []rr.Set
+	for _, old := range d.node(s.Owner) {
+		if old.Type != s.Type {
+			sets = append(sets, old)
+		}
+	}
+	if len(s.Data) > 0 {
+		sets = append(sets, s)
+	}
+	d.nodes[s.Owner.Lower()] = sets
+}
+
+// below reports whether a name strictly below owner has an RRset that stop
+// says true of.
+func (d *draft) below(owner rr.Name, stop func(rr.Set) bool) bool {
+	key := owner.Lower()
+	for name, sets := range d.nodes {
+		if name != key && name.Under(key) {
+			for _, s := range sets {
+				if stop(s) {
+					return true
+				}
+			}
+		}
+	}
+	if d.head.Version == 0 {
+		return false
+	}
+	for s, err := range d.view.Sets(d.head.Account, owner) {
+		if err != nil {
+			d.err = err
+			return false
+		}
+		name := s.Owner.Lower()
+		if _, changed := d.nodes[name]; !changed && name != key && stop(s) {
+			return true
+		}
+	}
+	return false
+}
+
+// change is the difference between the draft and what is stored.
+func (d *draft) change() store.Change {
+	c := store.Change{From: d.head.Version, Head: d.head}
+	c.Head.Version++
+	for key, sets := range d.nodes {
+		was := d.before[key]
+		for _, s := range sets {
+			if old := find(was, s.Type); old == nil || !same(*old, s) {
+				c.Put = append(c.Put, s)
+			}
+		}
+		for _, old := range was {
+			if find(sets, old.Type) == nil {
+				c.Delete = append(c.Delete, store.SetKey{Owner: old.Owner, Type: old.Type})
+			}
+		}
+		c.Head.Records += records(sets) - records(was)
+		c.Head.Bytes += size(sets) - size(was)
+	}
+	// In one order, whatever the map's: a change is the same octets everywhere.
+	slices.SortFunc(c.Put, func(a, b rr.Set) int { return compare(a.Owner, a.Type, b.Owner, b.Type) })
+	slices.SortFunc(c.Delete, func(a, b store.SetKey) int { return compare(a.Owner, a.Type, b.Owner, b.Type) })
+	return c
+}
+
+func compare(a rr.Name, t rr.Type, b rr.Name, u rr.Type) int {
+	return cmp.Or(cmp.Compare(a, b), cmp.Compare(t, u))
+}
+
+// overQuota names the limit that the draft breaks, "" if none. An account that
+// is over a limit which was lowered may still shrink.
+func (d *draft) overQuota() string {
+	h, q := d.change().Head, d.order.Quota
+	switch {
+	case q.Records > 0 && h.Records > q.Records && h.Records > d.head.Records:
+		return fmt.Sprintf("the account would hold %d records, the limit is %d", h.Records, q.Records)
+	case q.Bytes > 0 && h.Bytes > q.Bytes && h.Bytes > d.head.Bytes:
+		return fmt.Sprintf("the account would hold %d bytes, the limit is %d", h.Bytes, q.Bytes)
+	case q.Domains > 0 && len(h.Domains) > q.Domains && len(d.claims) > 0:
+		return fmt.Sprintf("the account would own %d domains, the limit is %d", len(h.Domains), q.Domains)
+	}
+	return ""
+}
+
+func find(sets []rr.Set, t rr.Type) *rr.Set {
+	for i := range sets {
+		if sets[i].Type == t {
+			return &sets[i]
+		}
+	}
+	return nil
+}
+
+func same(a, b rr.Set) bool {
+	if a.TTL != b.TTL || a.Owner != b.Owner || len(a.Data) != len(b.Data) {
+		return false
+	}
+	for i := range a.Data {
+		if a.Data[i] != b.Data[i] {
+			return false
+		}
+	}
+	return true
+}
+
+func records(sets []rr.Set) (n int) {
+	for _, s := range sets {
+		n += len(s.Data)
+	}
+	return n
+}
+
+func size(sets []rr.Set) (n int) {
+	for _, s := range sets {
+		n += s.Size()
+	}
+	return n
+}

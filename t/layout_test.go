@@ -1,0 +1,94 @@
+package t
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// rooms says which rooms of lib each room may use; a tool may use any.
+var rooms = map[string][]string{
+	"cli":             {},
+	"ndb":             {},
+	"limit":           {},
+	"rr":              {},
+	"key":             {"ndb"},
+	"nup":             {"rr", "key"},
+	"store":           {"rr"},
+	"store/leveldb":   {"rr", "store"},
+	"store/storetest": {"rr", "store"},
+	"zone":            {"rr", "nup", "store"},
+	"claim":           {"rr"},
+	"client":          {"key", "nup"},
+	"update":          {"rr", "key", "nup", "store", "zone", "limit", "claim"},
+	"serve":           {"rr", "store", "zone", "limit"},
+	"status":          {"nup", "serve", "store", "update"},
+	"node":            {"cli", "ndb", "rr", "key", "nup", "store", "store/leveldb", "zone", "claim", "limit", "update", "serve", "status"},
+}
+
+// homes says which rooms alone may use a module of others, outside of tests.
+var homes = map[string][]string{
+	"github.com/syndtr/goleveldb":         {"lib/store/leveldb"},
+	"github.com/osrg/gobgp/v3":            {"lib/speaker"},
+	"github.com/miekg/dns":                {"lib/rr", "lib/zone", "lib/serve", "lib/claim"},
+	"github.com/prometheus/client_golang": {"lib/status"},
+	"github.com/google/go-cmp":            {"lib/store/storetest"},
+	"github.com/rogpeppe/go-internal":     {},
+	"golang.org/x/net/idna":               {"lib/nup"},
+}
+
+// pure rooms have their time, randomness, files and sockets given to them.
+var pure = []string{"lib/rr", "lib/nup", "lib/zone", "lib/ndb"}
+
+// TestLayout checks the directions of import that README.md promises.
+func TestLayout(t *testing.T) {
+	cmd := exec.Command("go", "list", "-json=ImportPath,Imports", "./cmd/...", "./lib/...", "./t/...")
+	cmd.Dir = ".."
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dec := json.NewDecoder(strings.NewReader(string(out)))
+	for {
+		var p struct {
+			ImportPath string
+			Imports    []string
+		}
+		if err := dec.Decode(&p); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		at := strings.TrimPrefix(p.ImportPath, "namecast/")
+		for _, imp := range p.Imports {
+			checkImport(t, at, imp)
+		}
+	}
+}
+
+func checkImport(t *testing.T, at, imp string) {
+	room, isRoom := strings.CutPrefix(at, "lib/")
+	if other, ok := strings.CutPrefix(imp, "namecast/"); ok {
+		other, inLib := strings.CutPrefix(other, "lib/")
+		switch {
+		case isRoom && (!inLib || !slices.Contains(rooms[room], other)):
+			t.Errorf("%s imports %s: not in its list of rooms", at, imp)
+		case strings.HasPrefix(at, "t") && inLib:
+			t.Errorf("%s imports %s: tests in t know the built tools only", at, imp)
+		}
+	}
+	for module, home := range homes {
+		if (imp == module || strings.HasPrefix(imp, module+"/")) && !slices.Contains(home, at) && !strings.HasPrefix(at, "t/") {
+			t.Errorf("%s imports %s: only %v may", at, imp, home)
+		}
+	}
+	if slices.Contains(pure, at) && slices.Contains([]string{"net", "os", "time", "math/rand", "math/rand/v2", "crypto/rand"}, imp) {
+		if imp != "time" {
+			t.Errorf("%s reaches for the outside: %s", at, imp)
+		}
+	}
+}

@@ -1,0 +1,68 @@
+package t
+
+import (
+	"go/parser"
+	"go/token"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// TestManuals checks that what a tool prints for -h begins with its package
+// comment, word for word, that every flag is listed there, and that the README
+// names the tool.
+func TestManuals(t *testing.T) {
+	bin := build(t)
+	readme, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	mains, err := filepath.Glob("../cmd/*/main.go")
+	if err != nil || len(mains) == 0 {
+		t.Fatalf("no tools: %v", err)
+	}
+	for _, file := range mains {
+		name := filepath.Base(filepath.Dir(file))
+		t.Run(name, func(t *testing.T) {
+			f, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ParseComments|parser.PackageClauseOnly)
+			if err != nil {
+				t.Fatal(err)
+			}
+			help, err := exec.Command(filepath.Join(bin, name), "-h").Output()
+			if err != nil {
+				t.Fatal(err)
+			}
+			manual, flags, ok := strings.Cut(string(help), "\nFlags:\n")
+			if !ok {
+				t.Error("-h lists no flags")
+			}
+			if diff := cmp.Diff(words(f.Doc.Text()), words(manual)); diff != "" {
+				t.Errorf("package comment (-), -h (+):\n%s", diff)
+			}
+			for line := range strings.Lines(flags) {
+				if strings.HasPrefix(line, "  -") && len(strings.Fields(line)) == 0 {
+					t.Errorf("a flag without a name: %q", line)
+				}
+			}
+			if !strings.Contains(string(readme), "`"+name+"`") {
+				t.Errorf("README.md does not name %s", name)
+			}
+		})
+	}
+}
+
+// words makes two texts comparable whatever their line breaks, a line a word
+// group so that a difference is easy to see.
+func words(s string) []string {
+	var out []string
+	for line := range strings.Lines(s) {
+		if f := strings.Join(strings.Fields(line), " "); f != "" {
+			out = append(out, f)
+		}
+	}
+	return out
+}
