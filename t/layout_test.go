@@ -23,7 +23,7 @@ var rooms = map[string][]string{
 	"store/storetest": {"rr", "store"},
 	"zone":            {"rr", "nup", "store"},
 	"claim":           {"rr"},
-	"client":          {"key", "nup"},
+	"client":          {"rr", "key", "nup"},
 	"update":          {"rr", "key", "nup", "store", "zone", "limit", "claim"},
 	"serve":           {"rr", "store", "zone", "limit"},
 	"status":          {"nup", "serve", "store", "update"},

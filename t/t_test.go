@@ -43,7 +43,8 @@ func TestTools(t *testing.T) {
 	})
 }
 
-// build compiles every tool into a new folder and returns the folder.
+// build compiles every tool into a new folder, puts the scripts beside them as
+// "make install" does, and returns the folder.
 func build(t *testing.T) string {
 	t.Helper()
 	bin := t.TempDir()
@@ -51,10 +52,17 @@ func build(t *testing.T) string {
 	if os.Getenv("GOCOVERDIR") != "" {
 		args = append(args, "-cover", "-coverpkg=./...")
 	}
-	cmd := exec.Command("go", append(args, "./cmd/...")...)
+	cmd := exec.Command("go", append(args, "./cmd/...", "./t/ask")...)
 	cmd.Dir = ".."
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	script, err := os.ReadFile("../cmd/nc-send/dynip.sh")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(bin, "nc-dynip"), script, 0o755); err != nil {
+		t.Fatal(err)
 	}
 	return bin
 }

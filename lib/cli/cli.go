@@ -29,9 +29,9 @@ const (
 // A Tool is one command.
 type Tool struct {
 	Name string
-	// Manual is the synopsis lines, a blank line, and prose, as the package
-	// comment has them; a test in t/ compares the two.
-	Manual string
+	// Source is the text of main.go, whose package comment is the manual that
+	// -h prints; a main embeds itself, so that the two cannot differ.
+	Source string
 	// Run does the work. Flags are registered on fs before fs is parsed, which
 	// Run does by calling parse.
 	Run func(ctx context.Context, fs *flag.FlagSet, parse func() error) error
@@ -71,8 +71,7 @@ func (t Tool) Execute(ctx context.Context, args []string, stdout, stderr io.Writ
 // help is the manual followed by the flags with their defaults.
 func (t Tool) help(fs *flag.FlagSet) string {
 	var b strings.Builder
-	b.WriteString(strings.TrimSpace(t.Manual))
-	b.WriteString("\n")
+	b.WriteString(manual(t.Source))
 	first := true
 	fs.VisitAll(func(f *flag.Flag) {
 		if first {
@@ -86,6 +85,19 @@ func (t Tool) help(fs *flag.FlagSet) string {
 		}
 		b.WriteString("\n")
 	})
+	return b.String()
+}
+
+// manual is the package comment of a source text.
+func manual(source string) string {
+	var b strings.Builder
+	for line := range strings.Lines(source) {
+		text, ok := strings.CutPrefix(line, "//")
+		if !ok {
+			break
+		}
+		b.WriteString(strings.TrimPrefix(text, " "))
+	}
 	return b.String()
 }
 

@@ -70,9 +70,8 @@ func Apply(v store.View, head store.Head, o Order) (Outcome, error) {
 		}
 	}
 	if r := d.overQuota(); r != "" {
-		out := refused(req, -1, &Refusal{nup.OtherErrors, r})
-		out.Status = nup.OverLimit
-		return out, nil
+		none := len(req.Elements) // no element alone is at fault
+		return Outcome{Status: nup.StatusOverLimit, Codes: nup.FailedElement(none, none, 0), Text: r}, nil
 	}
 	c := d.change()
 	c.Head.NextSeq = Next(req.Seq)
@@ -83,26 +82,14 @@ func Apply(v store.View, head store.Head, o Order) (Outcome, error) {
 // Next is the sequence number after seq; after 2^63-1 comes 0.
 func Next(seq int64) int64 { return int64(uint64(seq+1) &^ (1 << 63)) }
 
-// refused makes the outcome of a request whose element bad was refused: it
-// carries its own code, those before it failed for another element's reason and
-// those after it for that of an earlier one. bad is -1 if no element alone is at fault.
+// refused makes the outcome of a request whose element bad, counted from 0, was
+// refused.
 func refused(req *nup.Request, bad int, r *Refusal) Outcome {
-	codes := make([]nup.Code, len(req.Elements))
-	for i := range codes {
-		switch {
-		case bad < 0 || i < bad:
-			codes[i] = nup.OtherErrors
-		case i == bad:
-			codes[i] = r.Code
-		default:
-			codes[i] = nup.EarlierElement
-		}
+	return Outcome{
+		Status: nup.StatusInvalidElement,
+		Codes:  nup.FailedElement(len(req.Elements), bad, r.Code),
+		Text:   fmt.Sprintf("element %d: %s", bad+1, r.Text),
 	}
-	text := r.Text
-	if bad >= 0 {
-		text = fmt.Sprintf("element %d: %s", bad+1, text)
-	}
-	return Outcome{Status: nup.InvalidElement, Codes: codes, Text: text}
 }
 
 // A draft is an account while a request is applied to it: the names it touched

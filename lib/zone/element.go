@@ -33,7 +33,7 @@ func (d *draft) element(e nup.Element) *Refusal {
 	case nup.OpRekey:
 		return d.rekey(e)
 	}
-	return refuse(nup.BadOpcode, "opcode %d", e.Op)
+	return refuse(nup.CodeBadOpcode, "opcode %d", e.Op)
 }
 
 // add puts records into an RRset. The records of an RRset share one TTL, the
@@ -93,16 +93,16 @@ func (d *draft) remove(e nup.Element) *Refusal {
 func (d *draft) exists(e nup.Element) *Refusal {
 	if e.Type == rr.TypeNone {
 		if len(d.node(e.Owner)) == 0 {
-			return refuse(nup.Prerequisite, "%s has no records", e.Owner)
+			return refuse(nup.CodePrerequisite, "%s has no records", e.Owner)
 		}
 		return nil
 	}
 	s := d.set(e.Owner, e.Type)
 	switch {
 	case s == nil:
-		return refuse(nup.Prerequisite, "%s has no %s records", e.Owner, e.Type)
+		return refuse(nup.CodePrerequisite, "%s has no %s records", e.Owner, e.Type)
 	case len(e.Data) > 0 && !equal(*s, rr.Set{Type: e.Type, Data: e.Data}):
-		return refuse(nup.Prerequisite, "%s has other %s records", e.Owner, e.Type)
+		return refuse(nup.CodePrerequisite, "%s has other %s records", e.Owner, e.Type)
 	}
 	return nil
 }
@@ -111,12 +111,12 @@ func (d *draft) exists(e nup.Element) *Refusal {
 func (d *draft) absent(e nup.Element) *Refusal {
 	if e.Type == rr.TypeNone {
 		if len(d.node(e.Owner)) > 0 {
-			return refuse(nup.Prerequisite, "%s has records", e.Owner)
+			return refuse(nup.CodePrerequisite, "%s has records", e.Owner)
 		}
 		return nil
 	}
 	if d.set(e.Owner, e.Type) != nil {
-		return refuse(nup.Prerequisite, "%s has %s records", e.Owner, e.Type)
+		return refuse(nup.CodePrerequisite, "%s has %s records", e.Owner, e.Type)
 	}
 	return nil
 }
@@ -124,9 +124,9 @@ func (d *draft) absent(e nup.Element) *Refusal {
 // validate makes the account the owner of a domain, or changes the SOA fields
 // of one that it owns.
 func (d *draft) validate(e nup.Element) *Refusal {
-	contact, err := mailbox(e.Contact)
+	contact, err := Mailbox(e.Contact)
 	if err != nil {
-		return refuse(nup.BadData, "bad contact address %q", e.Contact)
+		return refuse(nup.CodeBadData, "bad contact address %q", e.Contact)
 	}
 	domain := store.Domain{Name: e.Owner.Lower(), Contact: contact, TTL: e.TTL}
 	for i, own := range d.head.Domains {
@@ -136,7 +136,7 @@ func (d *draft) validate(e nup.Element) *Refusal {
 		}
 	}
 	if d.set("", rr.TypeCNAME) != nil {
-		return refuse(nup.BadData, "%s cannot have the CNAME at @ (RFC 1034 section 3.6.2)", domain.Name)
+		return refuse(nup.CodeBadData, "%s cannot have the CNAME at @ (RFC 1034 section 3.6.2)", domain.Name)
 	}
 	d.head.Domains = append(d.head.Domains, domain)
 	return d.claim(domain.Name)
@@ -153,7 +153,7 @@ func (d *draft) claim(domain rr.Name) *Refusal {
 		return nil
 	}
 	if domain.Under(d.order.Base) || d.order.Base.Under(domain) {
-		return refuse(nup.DomainRefused, "%s is the service's own", domain)
+		return refuse(nup.CodeDomainRefused, "%s is the service's own", domain)
 	}
 	if r := d.order.Prove(domain); r != nil {
 		return r
@@ -162,9 +162,9 @@ func (d *draft) claim(domain rr.Name) *Refusal {
 	return nil
 }
 
-// mailbox turns an e-mail address into an RNAME (RFC 1035 section 8): the local
+// Mailbox turns an e-mail address into an RNAME (RFC 1035 section 8): the local
 // part is one label.
-func mailbox(address string) (rr.Name, error) {
+func Mailbox(address string) (rr.Name, error) {
 	at := strings.LastIndexByte(address, '@')
 	if at < 1 || at > rr.MaxLabel {
 		return "", rr.ErrBadName
@@ -183,10 +183,10 @@ func (d *draft) rekey(e nup.Element) *Refusal {
 		return r
 	}
 	if id == d.head.KeyID {
-		return refuse(nup.BadData, "the new key is the old one")
+		return refuse(nup.CodeBadData, "the new key is the old one")
 	}
 	if h, err := d.view.HeadByKey(id); err == nil {
-		return refuse(nup.BadData, "the new key belongs to account %s", h.Account)
+		return refuse(nup.CodeBadData, "the new key belongs to account %s", h.Account)
 	}
 	d.head.Key, d.head.KeyID = e.NewKey, id
 	return nil
@@ -195,13 +195,13 @@ func (d *draft) rekey(e nup.Element) *Refusal {
 // admit checks an RRset against its surroundings and puts it in.
 func (d *draft) admit(s rr.Set) *Refusal {
 	if len(s.Data) == 0 {
-		return refuse(nup.NoData, "%s %s without data", s.Owner, s.Type)
+		return refuse(nup.CodeNoData, "%s %s without data", s.Owner, s.Type)
 	}
 	if err := s.Type.Hostable(); err != nil {
-		return refuse(nup.TypeUnsupported, "%s", err)
+		return refuse(nup.CodeTypeUnsupported, "%s", err)
 	}
 	if s.Size() > maxSet {
-		return refuse(nup.BadData, "%s %s would be larger than a DNS message", s.Owner, s.Type)
+		return refuse(nup.CodeBadData, "%s %s would be larger than a DNS message", s.Owner, s.Type)
 	}
 	for _, check := range []func(rr.Set) *Refusal{d.fits, d.apex, d.wildcard, d.alone, d.cuts, d.covered} {
 		if r := check(s); r != nil || d.err != nil {
@@ -215,11 +215,11 @@ func (d *draft) admit(s rr.Set) *Refusal {
 // fits checks that the name exists below every suffix of the account.
 func (d *draft) fits(s rr.Set) *Refusal {
 	if len(s.Owner)+1+len(d.head.Account)+len(d.order.Base) > rr.MaxName {
-		return refuse(nup.NameTooLong, "%s is too long below the account's name", s.Owner)
+		return refuse(nup.CodeNameTooLong, "%s is too long below the account's name", s.Owner)
 	}
 	for _, own := range d.head.Domains {
 		if len(s.Owner)+len(own.Name) > rr.MaxName {
-			return refuse(nup.NameTooLong, "%s is too long below %s", s.Owner, own.Name)
+			return refuse(nup.CodeNameTooLong, "%s is too long below %s", s.Owner, own.Name)
 		}
 	}
 	return nil
@@ -235,11 +235,11 @@ func (d *draft) apex(s rr.Set) *Refusal {
 	owns := len(d.head.Domains) > 0
 	switch {
 	case s.Type == rr.TypeCNAME && owns:
-		return refuse(nup.BadData, "a domain's apex cannot be a CNAME (RFC 1034 section 3.6.2)")
+		return refuse(nup.CodeBadData, "a domain's apex cannot be a CNAME (RFC 1034 section 3.6.2)")
 	case s.Type == rr.TypeNS && !owns:
-		return refuse(nup.BadData, "NS at @ need an owned domain")
+		return refuse(nup.CodeBadData, "NS at @ need an owned domain")
 	case s.Type == rr.TypeDS:
-		return refuse(nup.BadData, "DS at @ belong into the parent zone")
+		return refuse(nup.CodeBadData, "DS at @ belong into the parent zone")
 	}
 	return nil
 }
@@ -248,7 +248,7 @@ func (d *draft) apex(s rr.Set) *Refusal {
 // 4.4).
 func (d *draft) wildcard(s rr.Set) *Refusal {
 	if s.Owner.Wildcard() && (s.Type == rr.TypeNS || s.Type == rr.TypeDNAME || s.Type == rr.TypeDS) {
-		return refuse(nup.BadData, "%s at a wildcard (RFC 4592 section 4)", s.Type)
+		return refuse(nup.CodeBadData, "%s at a wildcard (RFC 4592 section 4)", s.Type)
 	}
 	return nil
 }
@@ -257,11 +257,11 @@ func (d *draft) wildcard(s rr.Set) *Refusal {
 // 1034 section 3.6.2, RFC 6672 section 2.4).
 func (d *draft) alone(s rr.Set) *Refusal {
 	if (s.Type == rr.TypeCNAME || s.Type == rr.TypeDNAME) && len(s.Data) > 1 {
-		return refuse(nup.BadData, "%s has a %s already", s.Owner, s.Type)
+		return refuse(nup.CodeBadData, "%s has a %s already", s.Owner, s.Type)
 	}
 	for _, other := range d.node(s.Owner) {
 		if other.Type != s.Type && (other.Type == rr.TypeCNAME || s.Type == rr.TypeCNAME) {
-			return refuse(nup.BadData, "%s cannot have %s beside %s (RFC 1034 section 3.6.2)", s.Owner, s.Type, other.Type)
+			return refuse(nup.CodeBadData, "%s cannot have %s beside %s (RFC 1034 section 3.6.2)", s.Owner, s.Type, other.Type)
 		}
 	}
 	return nil
@@ -273,15 +273,15 @@ func (d *draft) cuts(s rr.Set) *Refusal {
 	if delegates || s.Owner != "" && d.set(s.Owner, rr.TypeNS) != nil {
 		for _, other := range append(d.node(s.Owner), s) {
 			if other.Type != rr.TypeNS && other.Type != rr.TypeDS && !glue(other) {
-				return refuse(nup.BadData, "%s is delegated: %s there would not be served", s.Owner, other.Type)
+				return refuse(nup.CodeBadData, "%s is delegated: %s there would not be served", s.Owner, other.Type)
 			}
 		}
 	}
 	switch {
 	case delegates && d.below(s.Owner, func(b rr.Set) bool { return !glue(b) }):
-		return refuse(nup.BadData, "%s has records below it that are not glue", s.Owner)
+		return refuse(nup.CodeBadData, "%s has records below it that are not glue", s.Owner)
 	case s.Type == rr.TypeDNAME && d.below(s.Owner, func(rr.Set) bool { return true }):
-		return refuse(nup.BadData, "%s has records below it (RFC 6672 section 2.4)", s.Owner)
+		return refuse(nup.CodeBadData, "%s has records below it (RFC 6672 section 2.4)", s.Owner)
 	}
 	return nil
 }
@@ -291,10 +291,10 @@ func (d *draft) covered(s rr.Set) *Refusal {
 	for up := s.Owner; up != ""; {
 		up = up.Parent()
 		if up != "" && d.set(up, rr.TypeNS) != nil && !glue(s) {
-			return refuse(nup.BadData, "%s is below the delegation of %s and not glue", s.Owner, up)
+			return refuse(nup.CodeBadData, "%s is below the delegation of %s and not glue", s.Owner, up)
 		}
 		if d.set(up, rr.TypeDNAME) != nil {
-			return refuse(nup.BadData, "%s is below the DNAME of %s", s.Owner, up)
+			return refuse(nup.CodeBadData, "%s is below the DNAME of %s", s.Owner, up)
 		}
 	}
 	return nil

@@ -1,0 +1,142 @@
+// Nc-serve is a node of a DNS hosting service: it answers DNS and takes updates.
+//
+// Usage:
+//
+//	nc-serve -domain D -ns NAME=ADDR,... [-dns ADDR] [-nup ADDR] [-db DIR] [flags]
+//	nc-serve -backup [-db DIR] > file
+//	nc-serve -restore [-db DIR] < file
+//
+// A public key is an account. The first signed update that a key sends makes
+// it, and its records are served below ACCOUNT.D, where ACCOUNT is what
+// 'nc-keygen -hash' prints, and below every domain that the account owns. See
+// nc-keygen, nc-sign and nc-send for the user's side.
+//
+// The node answers authoritatively, over UDP and TCP, for D, for every account
+// and for every owned domain; SOA and NS records are made from the flags. The
+// name servers are given as name=address; one with several addresses stands in
+// the list several times, and one outside D needs no address. Addresses to
+// listen on are host:port, several with commas; port 0 takes a free one, and
+// the log's "ready" line tells which.
+//
+// A request that is accepted is on the disk before its reply leaves. The
+// database belongs to one process. -backup writes a backup to standard output,
+// also while the node runs, which then makes it; -restore reads one into a
+// database that has no account yet.
+//
+// Rates are written 10/s, 600/min, 50/h or none. New accounts are open to
+// everybody, within the rates, unless one of -admit-list (a file of lines
+// account=NAME), -admit-token (a secret for 'nc-keygen -admit') or -admit-work
+// is given; one of those that are given has to hold.
+//
+// To own a domain, an account sends 'validate' and proves it with a CNAME
+// record at validate-ACCOUNT.DOMAIN that points to D. The node looks for it at
+// the name servers that the parent zone names now. A domain in the -grant file
+// (lines domain=NAME account=NAME) needs no proof.
+//
+// The log goes to standard error, a line an event. SIGHUP reads the files of
+// -grant, -admit-list and -admit-token anew. SIGTERM and SIGINT end the node
+// after the requests it has. A supervisor that sets NOTIFY_SOCKET is told when
+// every socket is bound.
+//
+// Exit status: 0 ended as told, 1 refused (the database is damaged or is not
+// empty), 2 wrong usage, 111 try again later (the database is locked, an
+// address is in use, the disk is full).
+//
+// Example:
+//
+//	nc-serve -domain namecast.example -ns ns1.namecast.example=192.0.2.1 -db /var/lib/namecast
+package main
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"flag"
+	"log/slog"
+	"os"
+	"time"
+
+	"namecast/lib/cli"
+	"namecast/lib/limit"
+	"namecast/lib/node"
+)
+
+func main() { cli.Tool{Name: "nc-serve", Source: source, Run: run}.Main() }
+
+//go:embed main.go
+var source string
+
+func run(ctx context.Context, fs *flag.FlagSet, parse func() error) error {
+	c := node.Config{}
+	c.Budgets.Source = limit.Rate{N: 200, Per: time.Second}
+	c.Budgets.Account = limit.Rate{N: 20, Per: time.Second}
+	c.Budgets.NewAccounts = limit.Rate{N: 100, Per: time.Second}
+	c.Budgets.NewPerSource = limit.Rate{N: 100, Per: time.Hour}
+	c.Budgets.Verify = limit.Rate{N: 20000, Per: time.Second}
+	backup := fs.Bool("backup", false, "write a backup of the database to standard output and exit")
+	restore := fs.Bool("restore", false, "fill an empty database from a backup on standard input and exit")
+	verbose := fs.Bool("v", false, "log every update")
+	service(fs, &c)
+	limits(fs, &c)
+	if err := cli.Parse(fs, parse, 0); err != nil {
+		return err
+	}
+	switch {
+	case *backup && *restore:
+		return cli.UsageError("-backup and -restore exclude each other")
+	case *backup:
+		return verdict(node.Backup(ctx, c.DB, os.Stdout))
+	case *restore:
+		return verdict(node.Restore(ctx, c.DB, os.Stdin))
+	}
+	level := slog.LevelInfo
+	if *verbose {
+		level = slog.LevelDebug
+	}
+	c.Log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
+	return verdict(node.Run(ctx, c))
+}
+
+// service registers what the node is.
+func service(fs *flag.FlagSet, c *node.Config) {
+	fs.StringVar(&c.Domain, "domain", "", "the service's base `domain`")
+	fs.StringVar(&c.NS, "ns", "", "`name=address,...` of the service's name servers")
+	fs.StringVar(&c.Contact, "contact", "", "`e-mail` address for the base domain's SOA (default hostmaster@domain)")
+	fs.StringVar(&c.ID, "id", "", "`name` of this node in NSID and id.server (default the host's name)")
+	fs.StringVar(&c.DNS, "dns", ":53", "`addresses` to answer DNS on, UDP and TCP")
+	fs.StringVar(&c.NUP, "nup", ":8153", "`addresses` to take updates on, UDP")
+	fs.StringVar(&c.HTTP, "http", "", "`address` of the status page, health check and metrics (default none)")
+	fs.StringVar(&c.DB, "db", "namecast.db", "`folder` of the database")
+	fs.StringVar(&c.Grant, "grant", "", "`file` of domains that need no proof")
+	fs.StringVar(&c.Resolver, "resolver", "", "`address` of the recursive resolver to begin proofs with (default the system's)")
+	fs.BoolVar(&c.ProofPrivate, "proof-private", false, "look for proofs also at private and loopback addresses")
+	fs.IntVar(&c.ProofPort, "proof-port", 53, "`port` of the name servers that are asked for proofs")
+}
+
+// limits registers how much of what is allowed.
+func limits(fs *flag.FlagSet, c *node.Config) {
+	fs.IntVar(&c.Quota.Records, "max-records", 10000, "`records` an account may hold; 0 is no limit")
+	fs.IntVar(&c.Quota.Bytes, "max-bytes", 4<<20, "`bytes` of records an account may hold; 0 is no limit")
+	fs.IntVar(&c.Quota.Domains, "max-domains", 100, "`domains` an account may own; 0 is no limit")
+	fs.IntVar(&c.MaxElements, "max-elements", 1000, "`elements` in a request; 0 is no limit")
+	fs.Var(&c.Budgets.Source, "rate-source", "requests of a source, an IPv4 /24 or IPv6 /48: `rate`")
+	fs.Var(&c.Budgets.Account, "rate-account", "updates of an account: `rate`")
+	fs.Var(&c.Budgets.NewAccounts, "rate-new", "new accounts in all: `rate`")
+	fs.Var(&c.Budgets.NewPerSource, "rate-new-source", "new accounts from a source: `rate`")
+	fs.Var(&c.Budgets.Verify, "rate-verify", "signature verifications in all: `rate`")
+	fs.StringVar(&c.AdmitList, "admit-list", "", "`file` of accounts that may register")
+	fs.StringVar(&c.AdmitSecret, "admit-token", "", "`file` with the secret of admission tokens")
+	fs.IntVar(&c.AdmitWork, "admit-work", 0, "`bits` of proof of work for a new account")
+	fs.IntVar(&c.DSABits, "dsa-min", 1024, "least `bits` of a new account's DSA key")
+}
+
+// verdict gives an error its exit number.
+func verdict(err error) error {
+	switch {
+	case errors.Is(err, node.ErrConfig):
+		return cli.UsageError("%w", err)
+	case node.Transient(err):
+		return cli.RetryError(err)
+	}
+	return err
+}

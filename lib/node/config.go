@@ -1,0 +1,177 @@
+package node
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"net/netip"
+	"os"
+	"strings"
+
+	"namecast/lib/key"
+	"namecast/lib/ndb"
+	"namecast/lib/rr"
+	"namecast/lib/update"
+	"namecast/lib/zone"
+)
+
+// A Config is what an operator says about a node. The tool fills it from flags.
+type Config struct {
+	Domain  string // base domain; the service's name
+	NS      string // name=address, ... : the name servers of every zone
+	Contact string // e-mail address for the SOA of the base domain; "" is hostmaster@Domain
+	ID      string // what NSID and id.server answer; "" is the host's name
+
+	DNS  string // addresses to answer DNS on, UDP and TCP; host:port, ...
+	NUP  string // addresses to take updates on; host:port, ...
+	HTTP string // address of the status page; "" is none
+	DB   string // folder of the database
+
+	Quota       zone.Quota
+	MaxElements int
+	Budgets     update.Budgets
+
+	AdmitList   string // file of accounts that may register
+	AdmitSecret string // file of the secret of admission tokens
+	AdmitWork   int    // bits of proof of work
+	DSABits     int    // least modulus of a new account's DSA key
+
+	Grant        string // file of domains that need no proof
+	Resolver     string // recursive resolver for proofs, host:port; "" is the system's
+	ProofPrivate bool   // proofs may be looked up at private and loopback addresses
+	ProofPort    int    // port of the name servers that are asked for proofs
+
+	Log *slog.Logger
+}
+
+// base reads the base domain.
+func (c Config) base() (rr.Name, error) {
+	if c.Domain == "" {
+		return "", fmt.Errorf("no base domain: give one with -domain")
+	}
+	n, err := rr.ParseName(c.Domain)
+	if err == nil && n == "" {
+		err = rr.ErrBadName
+	}
+	if err != nil {
+		return "", fmt.Errorf("-domain %q: %w", c.Domain, err)
+	}
+	return n.Lower(), nil
+}
+
+// nameServers reads the list of name=address; a name that stands in it several
+// times has several addresses, and one without an address is looked up elsewhere.
+func (c Config) nameServers(base rr.Name) ([]zone.NameServer, error) {
+	var list []zone.NameServer
+	for _, item := range strings.FieldsFunc(c.NS, func(r rune) bool { return r == ',' || r == ' ' }) {
+		host, addr, _ := strings.Cut(item, "=")
+		name, err := rr.ParseName(host)
+		if err != nil || name == "" {
+			return nil, fmt.Errorf("-ns %q: bad name", item)
+		}
+		i := 0
+		for i < len(list) && !list[i].Name.Equal(name) {
+			i++
+		}
+		if i == len(list) {
+			list = append(list, zone.NameServer{Name: name.Lower()})
+		}
+		if addr != "" {
+			a, err := netip.ParseAddr(addr)
+			if err != nil {
+				return nil, fmt.Errorf("-ns %q: bad address", item)
+			}
+			list[i].Addrs = append(list[i].Addrs, a.Unmap())
+		}
+	}
+	for _, ns := range list {
+		if ns.Name.Under(base) && len(ns.Addrs) == 0 {
+			return nil, fmt.Errorf("-ns %s: a name below the base domain needs an address, name=address", ns.Name)
+		}
+	}
+	if len(list) == 0 {
+		return nil, fmt.Errorf("no name servers: give at least one with -ns name=address")
+	}
+	return list, nil
+}
+
+// admission reads the rule for new accounts from its files.
+func (c Config) admission() (update.Admission, error) {
+	a := update.Admission{Work: c.AdmitWork, DSABits: c.DSABits}
+	if c.AdmitWork < 0 || c.AdmitWork > 40 {
+		return a, fmt.Errorf("-admit-work %d: not within 0 to 40 bits", c.AdmitWork)
+	}
+	if c.AdmitList != "" {
+		lines, err := readLines(c.AdmitList)
+		if err != nil {
+			return a, err
+		}
+		a.List = map[string]bool{}
+		for _, l := range lines {
+			name, err := account(c.AdmitList, l)
+			if err != nil {
+				return a, err
+			}
+			a.List[name] = true
+		}
+	}
+	if c.AdmitSecret != "" {
+		secret, err := key.LoadTokenSecret(c.AdmitSecret)
+		if err != nil {
+			return a, err
+		}
+		a.Secret = secret
+	}
+	return a, nil
+}
+
+// grants reads the domains that need no proof, lines of
+// "domain=example.com account=NAME".
+func (c Config) grants() (map[rr.Name]string, error) {
+	if c.Grant == "" {
+		return nil, nil
+	}
+	lines, err := readLines(c.Grant)
+	if err != nil {
+		return nil, err
+	}
+	list := map[rr.Name]string{}
+	for _, l := range lines {
+		name, err := account(c.Grant, l)
+		if err != nil {
+			return nil, err
+		}
+		text, _ := l.Record.Get("domain")
+		domain, err := rr.ParseName(text)
+		if err != nil || domain == "" {
+			return nil, fmt.Errorf("%s: line %d: bad domain %q", c.Grant, l.Number, text)
+		}
+		if other, twice := list[domain.Lower()]; twice && other != name {
+			return nil, fmt.Errorf("%s: line %d: %s is granted twice", c.Grant, l.Number, domain)
+		}
+		list[domain.Lower()] = name
+	}
+	return list, nil
+}
+
+// account finds the account= attribute of a line.
+func account(file string, l ndb.Line) (string, error) {
+	name, ok := l.Record.Get("account")
+	if !ok || !key.IsAccount(name) {
+		return "", fmt.Errorf("%s: line %d: account=%q is not an account's name", file, l.Number, name)
+	}
+	return name, nil
+}
+
+func readLines(path string) ([]ndb.Line, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	lines, err := ndb.Parse(io.LimitReader(f, 64<<20))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return lines, nil
+}

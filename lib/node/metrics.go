@@ -1,0 +1,96 @@
+package node
+
+import (
+	"sync/atomic"
+
+	"namecast/lib/serve"
+	"namecast/lib/status"
+)
+
+// metrics are the numbers on the status page, in the order of the page.
+func (n *node) metrics() []status.Metric {
+	list := append(n.updateMetrics(), n.queryMetrics()...)
+	return append(list, status.Metric{
+		Name: "position", Help: "Position of the last committed change.", Gauge: true,
+		Value: func() float64 {
+			v, err := n.db.View()
+			if err != nil {
+				return 0
+			}
+			defer v.Release()
+			return float64(v.Position())
+		},
+	})
+}
+
+func (n *node) updateMetrics() []status.Metric {
+	c := &n.updates.Count
+	var list []status.Metric
+	for _, m := range []struct {
+		result, help string
+		count        *atomic.Uint64
+	}{
+		{"accepted", "Requests committed.", &c.Accepted},
+		{"replayed", "Retries answered again.", &c.Replayed},
+		{"query", "Sequence queries answered.", &c.Queries},
+		{"refused", "Requests refused with a reply.", &c.Refused},
+		{"forged", "Requests whose signature did not match.", &c.Forged},
+		{"over_rate", "Requests over a budget.", &c.OverRate},
+		{"overload", "Requests dropped because there was too much to do.", &c.Overload},
+		{"duplicate", "Requests dropped because they were being worked on.", &c.Duplicate},
+		{"not_nup", "Datagrams dropped because they were no requests.", &c.NotNUP},
+		{"stalled", "Requests that the store could not serve.", &c.Stalled},
+	} {
+		list = append(list, status.Metric{
+			Name: "update_requests_total", Help: "Datagrams at the update port.", Note: m.help,
+			Labels: map[string]string{"result": m.result}, Value: value(m.count),
+		})
+	}
+	return append(list,
+		status.Metric{Name: "accounts_created_total", Help: "New accounts.", Value: value(&c.Created)},
+		status.Metric{Name: "domains_claimed_total", Help: "Domains that got a new owner.", Value: value(&c.Claimed)},
+	)
+}
+
+func value(c *atomic.Uint64) func() float64 { return func() float64 { return float64(c.Load()) } }
+
+func (n *node) queryMetrics() []status.Metric {
+	var list []status.Metric
+	for transport, read := range map[string]func(serve.Stats) serve.Traffic{
+		"udp": func(s serve.Stats) serve.Traffic { return s.UDP },
+		"tcp": func(s serve.Stats) serve.Traffic { return s.TCP },
+	} {
+		traffic := func(f func(serve.Traffic) uint64) func() float64 {
+			return func() float64 { return float64(f(read(n.dns.Stats()))) }
+		}
+		labels := map[string]string{"transport": transport}
+		list = append(list,
+			status.Metric{Name: "dns_queries_total", Help: "Messages at the DNS port.", Labels: labels,
+				Value: traffic(func(t serve.Traffic) uint64 { return t.Queries })},
+			status.Metric{Name: "dns_dropped_total", Help: "Messages at the DNS port that got no response.", Labels: labels,
+				Value: traffic(func(t serve.Traffic) uint64 { return t.Dropped })},
+			status.Metric{Name: "dns_truncated_total", Help: "Responses with the TC bit.", Labels: labels,
+				Value: traffic(func(t serve.Traffic) uint64 { return t.Truncated })},
+		)
+		for code := range len(serve.Traffic{}.Responses) {
+			if name := serve.RcodeName(code); name != "" {
+				list = append(list, status.Metric{Name: "dns_responses_total", Help: "Responses by code.",
+					Labels: map[string]string{"transport": transport, "rcode": name},
+					Value:  traffic(func(t serve.Traffic) uint64 { return t.Responses[code] })})
+			}
+		}
+	}
+	stats := func(f func(serve.Stats) float64) func() float64 { return func() float64 { return f(n.dns.Stats()) } }
+	return append(list,
+		status.Metric{Name: "dns_connections", Help: "TCP connections that there are.", Gauge: true,
+			Value: stats(func(s serve.Stats) float64 { return float64(s.ConnsNow) })},
+		status.Metric{Name: "dns_connections_total", Help: "TCP connections taken.",
+			Value: stats(func(s serve.Stats) float64 { return float64(s.Conns) })},
+		status.Metric{Name: "dns_connections_refused_total", Help: "TCP connections closed at once, over a limit.",
+			Value: stats(func(s serve.Stats) float64 { return float64(s.ConnsRefused) })},
+		status.Metric{Name: "dns_storage_errors_total", Help: "Questions that the store did not answer.",
+			Value: stats(func(s serve.Stats) float64 { return float64(s.StoreErrors) })},
+		status.Metric{Name: "dns_panics_total", Help: "Questions whose answer failed in the program.",
+			Value: stats(func(s serve.Stats) float64 { return float64(s.Panics) })},
+	)
+}

@@ -1,0 +1,118 @@
+// Package status shows a running node over HTTP: a page that a person reads, a
+// health check that a machine reads, and metrics for Prometheus. It is for the
+// operator's own network; nothing secret is on it.
+//
+//	/         the page
+//	/healthz  200 "ok", or 503 and the reason
+//	/metrics  Prometheus text format
+package status
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// A Metric is one number of the node, as it is when Value is called.
+type Metric struct {
+	Name   string // without the prefix "namecast_"; of a counter it ends in "_total"
+	Help   string // one sentence, the same for all metrics of the name
+	Note   string // what this one is, on the page; "" is Help
+	Labels map[string]string
+	Gauge  bool // may fall; otherwise it only grows
+	Value  func() float64
+}
+
+// A Page is what a node shows of itself.
+type Page struct {
+	Title   string
+	Started time.Time
+	Metrics []Metric
+	Health  func() error // nil is healthy
+}
+
+// Serve answers HTTP on l until ctx ends.
+func (p Page) Serve(ctx context.Context, l net.Listener) error {
+	srv := &http.Server{
+		Handler:           p.handler(),
+		ReadHeaderTimeout: 5 * time.Second,
+		WriteTimeout:      30 * time.Second,
+		IdleTimeout:       time.Minute,
+		MaxHeaderBytes:    1 << 14,
+	}
+	stop := context.AfterFunc(ctx, func() {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		if srv.Shutdown(ctx) != nil {
+			srv.Close()
+		}
+	})
+	defer stop()
+	if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serve http on %s: %w", l.Addr(), err)
+	}
+	return nil
+}
+
+func (p Page) handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{$}", p.page)
+	mux.HandleFunc("GET /healthz", p.health)
+	mux.Handle("GET /metrics", promhttp.HandlerFor(p.registry(), promhttp.HandlerOpts{}))
+	return mux
+}
+
+func (p Page) registry() *prometheus.Registry {
+	reg := prometheus.NewRegistry()
+	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	for _, m := range p.Metrics {
+		name := "namecast_" + m.Name
+		if m.Gauge {
+			reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: m.Help, ConstLabels: m.Labels}, m.Value))
+		} else {
+			reg.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: m.Help, ConstLabels: m.Labels}, m.Value))
+		}
+	}
+	return reg
+}
+
+func (p Page) health(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	if err := p.Health(); err != nil {
+		w.WriteHeader(http.StatusServiceUnavailable)
+		fmt.Fprintln(w, err)
+		return
+	}
+	fmt.Fprintln(w, "ok")
+}
+
+// page is plain text: it reads the same in a browser, in a terminal and in a
+// ticket.
+func (p Page) page(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	health := "ok"
+	if err := p.Health(); err != nil {
+		health = err.Error()
+	}
+	fmt.Fprintf(w, "%s\n\nhealth  %s\nup      %s\n\n", p.Title, health, time.Since(p.Started).Round(time.Second))
+	for _, m := range p.Metrics {
+		name := m.Name
+		for _, k := range slices.Sorted(maps.Keys(m.Labels)) {
+			name += fmt.Sprintf("{%s=%q}", k, m.Labels[k])
+		}
+		if m.Note == "" {
+			m.Note = m.Help
+		}
+		fmt.Fprintf(w, "%16.0f  %-56s %s\n", m.Value(), name, m.Note)
+	}
+	fmt.Fprint(w, "\n/healthz  /metrics\n")
+}
