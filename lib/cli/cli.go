@@ -38,9 +38,10 @@ type Tool struct {
 }
 
 // Main runs the tool with the program's arguments and exits. The context ends
-// at SIGINT or SIGTERM.
+// at SIGINT or SIGTERM; a second one ends the program as it ends any other.
 func (t Tool) Main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
 	code := t.Execute(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()
 	os.Exit(code)
@@ -79,7 +80,7 @@ func (t Tool) help(fs *flag.FlagSet) string {
 			first = false
 		}
 		arg, usage := flag.UnquoteUsage(f)
-		fmt.Fprintf(&b, "  -%s %s\n    \t%s", f.Name, arg, strings.ReplaceAll(usage, "\n", "\n    \t"))
+		fmt.Fprintf(&b, "  %s\n    \t%s", strings.TrimSpace("-"+f.Name+" "+arg), strings.ReplaceAll(usage, "\n", "\n    \t"))
 		if f.DefValue != "" && f.DefValue != "false" && f.DefValue != "0" {
 			fmt.Fprintf(&b, " (default %s)", f.DefValue)
 		}

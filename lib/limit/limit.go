@@ -91,16 +91,23 @@ func (t *Table) wait(whole, now int64) time.Duration {
 // Take takes one event from the key's budget and returns 0, or takes nothing
 // and says how long to wait.
 func (t *Table) Take(key string, now time.Time) time.Duration {
+	return t.TakeN(key, 1, now)
+}
+
+// TakeN is Take for something that costs as much as n events, n at least 1. It
+// may leave the budget in debt, so that what costs more than a burst happens
+// seldom and not never.
+func (t *Table) TakeN(key string, n int, now time.Time) time.Duration {
 	if t.step == 0 {
 		return 0
 	}
-	at, n := t.place(key), now.UnixNano()
+	at, clock := t.place(key), now.UnixNano()
 	for {
 		old := at.Load()
-		if w := t.wait(old, n); w > 0 {
+		if w := t.wait(old, clock); w > 0 {
 			return w
 		}
-		if at.CompareAndSwap(old, max(old, n)+t.step) {
+		if at.CompareAndSwap(old, max(old, clock)+int64(n)*t.step) {
 			return 0
 		}
 	}

@@ -76,3 +76,16 @@ func TestManyKeys(t *testing.T) {
 		t.Errorf("%d events granted by 64 places", granted)
 	}
 }
+
+// TestDebt checks that something dear is let through on a whole budget, and
+// keeps others waiting for as long as it is worth.
+func TestDebt(t *testing.T) {
+	now := time.Unix(1000, 0)
+	tab := New(Rate{10, time.Second}, 3, 1)
+	if w := tab.TakeN("a", 40, now); w != 0 {
+		t.Errorf("on a whole budget: wait %v", w)
+	}
+	if w := tab.Take("a", now); w != 3800*time.Millisecond {
+		t.Errorf("in debt: wait %v, want 3.8s", w)
+	}
+}

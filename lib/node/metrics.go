@@ -56,14 +56,17 @@ func value(c *atomic.Uint64) func() float64 { return func() float64 { return flo
 
 func (n *node) queryMetrics() []status.Metric {
 	var list []status.Metric
-	for transport, read := range map[string]func(serve.Stats) serve.Traffic{
-		"udp": func(s serve.Stats) serve.Traffic { return s.UDP },
-		"tcp": func(s serve.Stats) serve.Traffic { return s.TCP },
+	for _, over := range []struct {
+		transport string
+		read      func(serve.Stats) serve.Traffic
+	}{
+		{"udp", func(s serve.Stats) serve.Traffic { return s.UDP }},
+		{"tcp", func(s serve.Stats) serve.Traffic { return s.TCP }},
 	} {
 		traffic := func(f func(serve.Traffic) uint64) func() float64 {
-			return func() float64 { return float64(f(read(n.dns.Stats()))) }
+			return func() float64 { return float64(f(over.read(n.dns.Stats()))) }
 		}
-		labels := map[string]string{"transport": transport}
+		labels := map[string]string{"transport": over.transport}
 		list = append(list,
 			status.Metric{Name: "dns_queries_total", Help: "Messages at the DNS port.", Labels: labels,
 				Value: traffic(func(t serve.Traffic) uint64 { return t.Queries })},
@@ -75,7 +78,7 @@ func (n *node) queryMetrics() []status.Metric {
 		for code := range len(serve.Traffic{}.Responses) {
 			if name := serve.RcodeName(code); name != "" {
 				list = append(list, status.Metric{Name: "dns_responses_total", Help: "Responses by code.",
-					Labels: map[string]string{"transport": transport, "rcode": name},
+					Labels: map[string]string{"transport": over.transport, "rcode": name},
 					Value:  traffic(func(t serve.Traffic) uint64 { return t.Responses[code] })})
 			}
 		}

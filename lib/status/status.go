@@ -15,6 +15,7 @@ import (
 	"net"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -106,8 +107,12 @@ func (p Page) page(w http.ResponseWriter, _ *http.Request) {
 	fmt.Fprintf(w, "%s\n\nhealth  %s\nup      %s\n\n", p.Title, health, time.Since(p.Started).Round(time.Second))
 	for _, m := range p.Metrics {
 		name := m.Name
-		for _, k := range slices.Sorted(maps.Keys(m.Labels)) {
-			name += fmt.Sprintf("{%s=%q}", k, m.Labels[k])
+		if len(m.Labels) > 0 {
+			var labels []string
+			for _, k := range slices.Sorted(maps.Keys(m.Labels)) {
+				labels = append(labels, fmt.Sprintf("%s=%q", k, m.Labels[k]))
+			}
+			name += "{" + strings.Join(labels, ",") + "}"
 		}
 		if m.Note == "" {
 			m.Note = m.Help

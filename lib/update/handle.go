@@ -136,10 +136,6 @@ func (s *Server) known(req *nup.Request, head store.Head, from netip.AddrPort, n
 // verify checks the signature, under the ceiling of verifications a second.
 // Past the ceiling there is neither key nor reply: the packet is dropped.
 func (s *Server) verify(req *nup.Request, head store.Head, now time.Time) (*key.Public, *nup.Reply) {
-	if s.budgets.verify.Take("", now) > 0 {
-		s.Count.Overload.Add(1)
-		return nil, nil
-	}
 	pub, err := key.ParsePublic(req.Version, req.Key)
 	if err != nil {
 		s.Count.Refused.Add(1)
@@ -147,11 +143,26 @@ func (s *Server) verify(req *nup.Request, head store.Head, now time.Time) (*key.
 		r.Text = "the key: " + err.Error()
 		return nil, r
 	}
+	if s.budgets.verify.TakeN("", cost(pub), now) > 0 {
+		s.Count.Overload.Add(1)
+		return nil, nil
+	}
 	if !req.Verify(pub) {
 		s.Count.Forged.Add(1)
 		return nil, req.Reply(nup.StatusBadSignature, head.NextSeq)
 	}
 	return &pub, nil
+}
+
+// cost is what a verification costs, in verifications of Ed25519: measured, 70
+// µs against 0.3 ms for DSA of 1,024 bits and 2.8 ms for 3,072, which grows with
+// the square of the modulus.
+func cost(pub key.Public) int {
+	if pub.Algorithm() != key.DSA {
+		return 1
+	}
+	k := pub.Bits()/1024 + 1
+	return 3 * k * k
 }
 
 // account checks what may be checked, and taken, only once the signature is good.

@@ -1,0 +1,114 @@
+// Nc-keygen makes the key of an account.
+//
+// Usage:
+//
+//	nc-keygen [-dsa bits] [-server server] [-o file] [> file]
+//	nc-keygen -import [-server server] [-o file] < key [> file]
+//	nc-keygen -hash < key
+//	nc-keygen -pub [-server server] < key
+//	nc-keygen -admit file [-server server] < key
+//
+// A key is an account: whoever has the key changes the account's records, and
+// nobody has to be asked for one. A new key is Ed25519, or with -dsa DSA of
+// 1024, 2048 or 3072 bits, which takes seconds and is for servers that know only
+// version 0 of the protocol. The key file is one line of text below comments.
+// The service and the server that -server or $NAMECAST_SERVER names, written
+// [service@]host[:port], go into it, so that the other tools find them.
+//
+// A key overwrites nothing. With -o it goes to a new file. Without, it goes to
+// standard output; where that is a file it must be empty and gets mode 0600
+// before the key is in it. But the shell empties a file after ">" before
+// nc-keygen runs: "set -C" forbids the shell to do so, and -o never does it.
+// Where standard output is a terminal the key becomes the default key file,
+// $NAMECAST_KEY or ~/.namecast/key. Standard error tells the account's name.
+//
+// The other forms read one key on standard input: a key file as above, or PEM
+// or DER of OpenSSL and Java (PKCS#8, "DSA PRIVATE KEY", "PUBLIC KEY"), not
+// encrypted. With -hash the account's name is printed, the first label of its
+// own domain name: a hash of the public key, or what account= says where the
+// key took over an older key's account. With -pub the public key is printed: the
+// line without the secret attributes, which are those that start with "!". With
+// -import the secret key is written as a key file, in the same way as a new one.
+//
+// With -admit an operator makes an admission token, which lets the account of
+// the key, a public one is enough, into a closed service. The file holds the
+// secret that nc-serve has too, at least 16 octets. The user adds the token to
+// the line of the key file as !token=TOKEN.
+//
+// Exit status: 0 done, 1 the key is refused or something would be overwritten,
+// 2 wrong usage, 111 no room on the disk: try again.
+//
+// Examples:
+//
+//	nc-keygen -server namecast.example
+//	nc-keygen > me.key
+//	nc-keygen -hash < me.key
+//	openssl genpkey -algorithm ed25519 | nc-keygen -import -o me.key
+//	nc-keygen -pub < me.key | nc-keygen -admit token.secret -server namecast.example
+package main
+
+import (
+	"context"
+	_ "embed"
+	"flag"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"namecast/lib/cli"
+	"namecast/lib/key"
+)
+
+func main() { cli.Tool{Name: "nc-keygen", Source: source, Run: run}.Main() }
+
+//go:embed main.go
+var source string // its package comment is the manual
+
+func run(ctx context.Context, fs *flag.FlagSet, parse func() error) error {
+	var o options
+	fs.IntVar(&o.bits, "dsa", 0, "make a DSA key of so many `bits`: 1024, 2048 or 3072")
+	fs.StringVar(&o.server, "server", "", "`server` of the key: [service@]host[:port]")
+	fs.StringVar(&o.out, "o", "", "write the key to this new `file`")
+	fs.BoolVar(&o.importing, "import", false, "write the secret key on standard input as a key file")
+	fs.BoolVar(&o.hash, "hash", false, "print the account of the key on standard input")
+	fs.BoolVar(&o.public, "pub", false, "print the public key of the key on standard input")
+	fs.StringVar(&o.admit, "admit", "", "print an admission token made with the secret in this `file`")
+	if err := cli.Parse(fs, parse, 0); err != nil {
+		return err
+	}
+	// Nothing here needs an orderly end, and making a DSA key may take long.
+	signal.Reset(os.Interrupt, syscall.SIGTERM)
+	reading, err := o.check()
+	if err != nil {
+		return err
+	}
+	f, err := o.obtain(reading)
+	if err != nil {
+		return err
+	}
+	if !o.hash {
+		if err := o.place(&f); err != nil {
+			return err
+		}
+	}
+	return o.write(f)
+}
+
+// write writes what was asked for.
+func (o options) write(f key.File) error {
+	switch {
+	case o.hash:
+		return show(f.Account)
+	case o.public:
+		return show(f.PublicLine())
+	case o.admit == "":
+		return save(f, o.out)
+	case f.Service == "":
+		return cli.UsageError("no service: write -server service@host")
+	}
+	secret, err := key.LoadTokenSecret(o.admit)
+	if err != nil {
+		return err
+	}
+	return show(key.Token(secret, f.Service, f.Account))
+}
