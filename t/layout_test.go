@@ -24,10 +24,11 @@ var rooms = map[string][]string{
 	"zone":            {"rr", "nup", "store"},
 	"claim":           {"rr"},
 	"client":          {"rr", "key", "nup"},
-	"update":          {"rr", "key", "nup", "store", "zone", "limit", "claim"},
-	"serve":           {"rr", "store", "zone", "limit"},
+	"sock":            {},
+	"update":          {"sock", "rr", "key", "nup", "store", "zone", "limit", "claim"},
+	"serve":           {"sock", "rr", "store", "zone", "limit"},
 	"status":          {"nup", "serve", "store", "update"},
-	"node":            {"cli", "ndb", "rr", "key", "nup", "store", "store/leveldb", "zone", "claim", "limit", "update", "serve", "status"},
+	"node":            {"cli", "ndb", "rr", "key", "nup", "store", "store/leveldb", "zone", "claim", "limit", "update", "serve", "sock", "status"},
 }
 
 // homes says which rooms alone may use a module of others, outside of tests.

@@ -31,6 +31,7 @@ const MaxTTL = 1<<31 - 1
 
 // ParseData reads the presentation form of one record's data, also the generic
 // form of RFC 3597. Names in it are absolute whether or not they end in a dot.
+// A string of more than 255 octets in TXT data becomes several.
 func ParseData(t Type, text string) (Data, error) {
 	if strings.ContainsAny(text, "\n\r") {
 		return "", fmt.Errorf("%w: a line break", ErrBadData)
@@ -102,7 +103,7 @@ func (d Data) record(owner string, t Type, ttl uint32) (dns.RR, error) {
 		return nil, fmt.Errorf("%w: %s of %d octets", ErrBadData, t, len(d))
 	}
 	h := dns.RR_Header{Name: owner, Rrtype: uint16(t), Class: dns.ClassINET, Ttl: ttl, Rdlength: uint16(len(d))}
-	if len(d) == 0 && t != typeAPL {
+	if len(d) == 0 && !mayBeEmpty(t) {
 		return nil, fmt.Errorf("%w: %s without data", ErrBadData, t)
 	}
 	r, n, err := dns.UnpackRRWithHeader(h, []byte(d), 0)
@@ -112,15 +113,31 @@ func (d Data) record(owner string, t Type, ttl uint32) (dns.RR, error) {
 	return r, nil
 }
 
-const typeAPL = 42 // RFC 3123: an empty list is data
+// mayBeEmpty tells the types whose data can have no octets: an empty list of
+// address prefixes (RFC 3123), NULL (RFC 1035), and all whose data has no
+// format here (RFC 3597).
+func mayBeEmpty(t Type) bool {
+	_, known := dns.TypeToRR[uint16(t)]
+	return !known || t == Type(dns.TypeAPL) || t == Type(dns.TypeNULL)
+}
 
-// Text gives the presentation form, or the RFC 3597 one if d does not fit t.
+// Text gives the presentation form, or the RFC 3597 one if d does not fit t or
+// the other form does not read back as d.
 func (d Data) Text(t Type) string {
 	r, err := d.record(".", t, 0)
 	if err != nil {
-		return fmt.Sprintf("\\# %d %x", len(d), string(d))
+		return d.Generic()
 	}
-	return strings.TrimPrefix(r.String(), r.Header().String())
+	text, ok := strings.CutPrefix(r.String(), r.Header().String())
+	if back, err := ParseData(t, text); !ok || err != nil || back != d {
+		return d.Generic()
+	}
+	return text
+}
+
+// Generic gives the form that RFC 3597 section 5 has for data of any type.
+func (d Data) Generic() string {
+	return strings.TrimSuffix(fmt.Sprintf("\\# %d %x", len(d), string(d)), " ")
 }
 
 // Equal reports whether a and b are the same data of type t; the case of names
@@ -187,4 +204,29 @@ func NameData(n Name) Data { return Data(n.Wire()) }
 // MXData makes the data of an MX record.
 func MXData(preference uint16, host Name) Data {
 	return Data(append(binary.BigEndian.AppendUint16(nil, preference), host.Wire()...))
+}
+
+// TXTData makes the data of a TXT record from a text: strings of 255 octets,
+// the last one shorter; an empty text is one empty string.
+func TXTData(text string) Data {
+	b := make([]byte, 0, len(text)+len(text)/255+1)
+	for {
+		n := min(len(text), 255)
+		b = append(append(b, byte(n)), text[:n]...)
+		text = text[n:]
+		if text == "" {
+			return Data(b)
+		}
+	}
+}
+
+// Strings gives the character strings that the data of a TXT record is.
+func (d Data) Strings() []string {
+	var out []string
+	for len(d) > 0 {
+		n := min(int(d[0]), len(d)-1)
+		out = append(out, string(d[1:1+n]))
+		d = d[1+n:]
+	}
+	return out
 }

@@ -252,3 +252,33 @@ func (n Name) Wildcard() bool { return strings.HasPrefix(string(n), "\x01*") }
 // Star is the wildcard label alone; Star+n is the source of synthesis at the
 // closest encloser n.
 const Star Name = "\x01*"
+
+// ParseMailbox turns an e-mail address into the name that SOA records have for
+// it: the part before the "@" is one label (RFC 1035 section 8). The domain
+// must be ASCII.
+func ParseMailbox(address string) (Name, error) {
+	at := strings.LastIndexByte(address, '@')
+	if at < 1 || at > MaxLabel {
+		return "", fmt.Errorf("%w: no e-mail address: %q", ErrBadName, address)
+	}
+	local, domain := address[:at], strings.TrimSuffix(address[at+1:], ".")
+	if strings.ContainsFunc(local, notMailbox) || strings.ContainsFunc(domain, notHost) || domain == "" {
+		return "", fmt.Errorf("%w: no e-mail address: %q", ErrBadName, address)
+	}
+	n, err := ParseName(domain)
+	if err != nil {
+		return "", err
+	}
+	return Name(append([]byte{byte(at)}, local...)).Join(n)
+}
+
+// notMailbox tells what the part of an address before the "@" does not hold
+// (RFC 5321 section 4.1.2, without its quoted form).
+func notMailbox(c rune) bool {
+	return c <= ' ' || c > '~' || strings.ContainsRune(`@"(),:;<>[\]`, c)
+}
+
+// notHost tells what no host name holds (RFC 1123 section 2.1).
+func notHost(c rune) bool {
+	return !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '-' || c == '.')
+}

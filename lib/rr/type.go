@@ -50,7 +50,12 @@ func ParseType(s string) (Type, error) {
 }
 
 // String gives the mnemonic, or the RFC 3597 form of a type without one.
-func (t Type) String() string { return dns.Type(t).String() }
+func (t Type) String() string {
+	if t == typeReserved {
+		return "TYPE65535" // the library has a word for it that is no mnemonic
+	}
+	return dns.Type(t).String()
+}
 
 // Hostable reports, with an error that says why, whether an account may hold
 // records of the type: not what the server makes itself (SOA and the signatures
@@ -59,7 +64,7 @@ func (t Type) Hostable() error {
 	switch uint16(t) {
 	case dns.TypeSOA, dns.TypeRRSIG, dns.TypeNSEC, dns.TypeNSEC3, dns.TypeNSEC3PARAM, typeNXNAME:
 		return fmt.Errorf("%w: %s is made by the server", ErrUnsupported, t)
-	case dns.TypeNone, dns.TypeOPT, 65535:
+	case dns.TypeNone, dns.TypeOPT, typeReserved:
 		return fmt.Errorf("%w: %s", ErrUnsupported, t)
 	}
 	if 128 <= t && t <= 255 {
@@ -68,4 +73,7 @@ func (t Type) Hostable() error {
 	return nil
 }
 
-const typeNXNAME = 128 // RFC 9824
+const (
+	typeNXNAME   = 128   // RFC 9824
+	typeReserved = 65535 // RFC 6895
+)

@@ -33,6 +33,10 @@ var (
 	ErrDamaged = errors.New("damaged")
 	// ErrNotEmpty: a restore would overwrite accounts.
 	ErrNotEmpty = errors.New("not empty")
+	// ErrBadChange: a change or claim that no store can take; see [Change.Check].
+	ErrBadChange = errors.New("change does not hold together")
+	// ErrFormat: the database or the backup is of a newer program.
+	ErrFormat = errors.New("format of a newer program")
 )
 
 // A Conflict says that the object moved on; Version is where it is now.

@@ -161,8 +161,8 @@ func cost(pub key.Public) int {
 	if pub.Algorithm() != key.DSA {
 		return 1
 	}
-	k := pub.Bits()/1024 + 1
-	return 3 * k * k
+	k := (pub.Bits() + 1023) / 1024
+	return 4 * k * k
 }
 
 // account checks what may be checked, and taken, only once the signature is good.

@@ -59,10 +59,21 @@ public final class Namecast {
     private static final byte[] MAGIC = "Namecast".getBytes(StandardCharsets.US_ASCII);
     private static final int VERSION = 0;
 
-    public static void main(String[] args) throws Exception {
+    public static void main(String[] args) {
         if (args.length == 0) {
             usage();
         }
+        try {
+            run(args);
+        } catch (IOException | GeneralSecurityException e) {
+            System.out.flush();
+            System.err.println("Namecast " + args[0] + ": " + e);
+            System.exit(1);
+        }
+        System.out.flush();
+    }
+
+    private static void run(String[] args) throws IOException, GeneralSecurityException {
         switch (args[0] + "/" + Math.min(args.length, 3)) {
             case "keygen/2" -> keygen(Integer.parseInt(args[1]));
             case "hash/2" -> System.out.println(hash(readKey(args[1]).getPublic().getEncoded()));
@@ -73,7 +84,6 @@ public final class Namecast {
             case "parse-reply/1" -> printReply(System.in.readAllBytes());
             default -> usage();
         }
-        System.out.flush();
     }
 
     private static void usage() {

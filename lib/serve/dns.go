@@ -1,0 +1,152 @@
+// Package serve is the sockets around package zone: DNS over UDP and TCP with
+// the limits that keep hostile clients from taking more than their share.
+package serve
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/miekg/dns"
+
+	"namecast/lib/store"
+	"namecast/lib/zone"
+)
+
+// Viewer is what the DNS side needs of a store.
+type Viewer interface {
+	View() (store.View, error)
+}
+
+// Limits keep clients within bounds. A field that is zero has the default that
+// is named beside it.
+type Limits struct {
+	Conns          int           // TCP connections at a time; 2000
+	ConnsPerPrefix int           // of those, from one IPv4 /24 or IPv6 /48; 200
+	Idle           time.Duration // wait for a whole query, or for a response to be taken; 10 s
+	Queries        int           // on one TCP connection; 1000
+}
+
+// DNS answers questions on sockets that are given to it. Set the fields before
+// Serve; it must not be copied after.
+type DNS struct {
+	Service *zone.Service
+	Store   Viewer
+	Log     *slog.Logger
+	Limits  Limits
+
+	counters counters
+	conns    crowd
+	failing  atomic.Bool // the store did not answer last time
+	panicked sync.Once
+}
+
+// grace is how long after its end Serve goes on answering what was received
+// before.
+const grace = 50 * time.Millisecond
+
+// maxQuery is the largest query taken, in octets. Real ones have less than 300;
+// padding (RFC 8467) and signatures leave them below this.
+const maxQuery = 4096
+
+// Serve answers on the sockets until ctx ends, answers what was received by
+// then, closes the sockets and returns. The error is that of a socket that
+// failed by itself. The packet connections must be UDP sockets.
+func (d *DNS) Serve(ctx context.Context, udp []net.PacketConn, tcp []net.Listener) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	d.conns.open(d.Limits)
+	var all sync.WaitGroup
+	run := func(serve func() error) {
+		all.Go(func() {
+			if err := serve(); err != nil {
+				cancel(err)
+			}
+		})
+	}
+	for _, c := range udp {
+		run(func() error { return d.serveUDP(ctx, c) })
+	}
+	for _, l := range tcp {
+		run(func() error { return d.serveTCP(ctx, l) })
+	}
+	<-ctx.Done()
+	all.Wait()
+	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("serve dns: %w", err)
+	}
+	return nil
+}
+
+// respond makes the response to one message, in out if it fits there; nil is
+// silence. Whatever happens inside, the process goes on.
+func (d *DNS) respond(query []byte, t transport, out []byte) (reply []byte) {
+	n := d.counters.of(t)
+	n.queries.Add(1)
+	if len(query) < headerSize || query[2]&flagQR != 0 {
+		// Too short to answer, or a response: to answer one starts a loop.
+		n.dropped.Add(1)
+		return nil
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			d.counters.panics.Add(1)
+			d.panicked.Do(func() {
+				d.Log.Error("panic while answering; further ones are only counted", "panic", p, "query", fmt.Sprintf("%x", query), "stack", string(debug.Stack()))
+			})
+			reply = n.count(bare(query, dns.RcodeServerFailure, out))
+		}
+	}()
+	q := new(dns.Msg)
+	if err := q.Unpack(query); err != nil || !complete(query) {
+		return n.count(bare(query, dns.RcodeFormatError, out))
+	}
+	m := d.answer(q, t == overUDP)
+	reply, err := m.PackBuffer(out[:cap(out)])
+	if err != nil {
+		return n.count(bare(query, dns.RcodeServerFailure, out))
+	}
+	if m.Truncated {
+		n.truncated.Add(1)
+	}
+	n.responses[min(m.Rcode, dns.RcodeBadVers)].Add(1)
+	return reply
+}
+
+// answer asks the zones, with a view of its own for each question: what is
+// committed is seen at once.
+func (d *DNS) answer(q *dns.Msg, udp bool) *dns.Msg {
+	v, err := d.Store.View()
+	if err != nil {
+		v = nil
+	} else {
+		defer v.Release()
+	}
+	m, failed := d.Service.Answer(v, q, udp)
+	if err == nil {
+		err = failed
+	}
+	d.noteStore(err)
+	return m
+}
+
+// noteStore counts a failure of the store, and logs when failing begins and
+// when it ends.
+func (d *DNS) noteStore(err error) {
+	if err == nil {
+		if d.failing.Load() && d.failing.Swap(false) {
+			d.Log.Info("storage answers again")
+		}
+		return
+	}
+	d.counters.storeErrors.Add(1)
+	if !d.failing.Swap(true) {
+		d.Log.Error("storage does not answer questions", "err", err)
+	}
+}

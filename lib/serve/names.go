@@ -1,0 +1,16 @@
+package serve
+
+import "github.com/miekg/dns"
+
+// RcodeName is the mnemonic of a response code that this server gives (IANA's
+// registry), "" for all others. 16 is BADVERS here.
+func RcodeName(code int) string {
+	switch code {
+	case dns.RcodeSuccess, dns.RcodeFormatError, dns.RcodeServerFailure, dns.RcodeNameError,
+		dns.RcodeNotImplemented, dns.RcodeRefused, dns.RcodeYXDomain:
+		return dns.RcodeToString[code]
+	case dns.RcodeBadVers:
+		return "BADVERS"
+	}
+	return ""
+}

@@ -1,0 +1,207 @@
+package leveldb
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+
+	"github.com/syndtr/goleveldb/leveldb"
+	ldberrors "github.com/syndtr/goleveldb/leveldb/errors"
+	"github.com/syndtr/goleveldb/leveldb/filter"
+	"github.com/syndtr/goleveldb/leveldb/opt"
+	"github.com/syndtr/goleveldb/leveldb/storage"
+
+	"namecast/lib/store"
+)
+
+// Options bound what a database takes. The zero value of each field is its
+// default.
+type Options struct {
+	Log         int   // changes that the log keeps at least, LogBytes permitting; default 65,536
+	LogBytes    int64 // octets that the log keeps at most; default 64 MiB
+	Cache       int   // octets of decoded table blocks in memory; default 16 MiB
+	WriteBuffer int   // octets written before they go to a table; twice as many may be in memory; default 8 MiB
+}
+
+func (o Options) defaults() Options {
+	set := func(v *int, to int) {
+		if *v <= 0 {
+			*v = to
+		}
+	}
+	set(&o.Log, 65536)
+	set(&o.Cache, 16<<20)
+	set(&o.WriteBuffer, 8<<20)
+	if o.LogBytes <= 0 {
+		o.LogBytes = 64 << 20
+	}
+	return o
+}
+
+// library gives goleveldb's options.
+func (o Options) library() *opt.Options {
+	return &opt.Options{
+		Strict:                 opt.StrictAll,
+		Filter:                 filter.NewBloomFilter(10),
+		BlockCacheCapacity:     o.Cache,
+		WriteBuffer:            o.WriteBuffer,
+		CompactionTableSize:    4 << 20,
+		OpenFilesCacheCapacity: 256,
+		// Compactions that reads set off would only wear the disk.
+		DisableSeeksCompaction: true,
+		// There is one writer.
+		NoWriteMerge: true,
+	}
+}
+
+// Open opens the database in the folder dir and makes it if it is not there; the
+// folder above must be. The errors are store.ErrLocked if another process has
+// it, store.ErrFormat if a newer program wrote it, store.ErrDamaged if it does
+// not hold together or the folder holds something else, and else what the
+// operating system says.
+func Open(dir string, o Options) (*DB, error) {
+	files, err := openFolder(dir)
+	if err != nil {
+		return nil, openError(dir, err)
+	}
+	db, err := openStorage(dir, files, o)
+	if err != nil {
+		return nil, openError(dir, err)
+	}
+	if err := files.mark(); err != nil {
+		db.Close()
+		return nil, openError(dir, err)
+	}
+	return db, nil
+}
+
+func openError(dir string, err error) error {
+	hint := ""
+	if errors.Is(err, store.ErrDamaged) {
+		hint = "; move the folder away and restore a backup"
+	}
+	return fmt.Errorf("open database %q: %w%s", dir, err, hint)
+}
+
+// OpenMemory makes an empty database in memory, for tests.
+func OpenMemory(o Options) (*DB, error) {
+	return openStorage("in memory", storage.NewMemStorage(), o)
+}
+
+// openStorage opens the database that files hold, and closes files on an error.
+func openStorage(name string, files storage.Storage, o Options) (*DB, error) {
+	db := &DB{name: name, opts: o.defaults(), files: files}
+	cut, err := db.openLibrary()
+	if err != nil {
+		files.Close()
+		return nil, damage(err)
+	}
+	st, err := db.load(cut)
+	if err == nil {
+		err = db.start(st)
+	}
+	if err != nil {
+		db.ldb.Close()
+		files.Close()
+		return nil, damage(err)
+	}
+	return db, nil
+}
+
+// damage puts the library's word for damage into the store's.
+func damage(err error) error {
+	if ldberrors.IsCorrupted(err) {
+		return fmt.Errorf("%w: %w", store.ErrDamaged, plain(err))
+	}
+	return cause(err)
+}
+
+// openLibrary opens goleveldb's database. It reports whether it had to cut off
+// half a record: see "Opening" in the package comment.
+func (db *DB) openLibrary() (cut bool, err error) {
+	disk, onDisk := db.files.(disk)
+	if onDisk {
+		if cut, err = disk.settleManifest(); err != nil {
+			return false, err
+		}
+	}
+	o := db.opts.library()
+	db.ldb, err = leveldb.Open(db.files, o)
+	if !ldberrors.IsCorrupted(err) || !onDisk {
+		return cut, err
+	}
+	cutJournal, cutErr := disk.cutJournals()
+	if cutErr != nil {
+		return false, cutErr
+	}
+	if cutJournal {
+		db.ldb, err = leveldb.Open(db.files, o)
+	}
+	return true, err
+}
+
+// A disk is storage that outlives the process; a folder is.
+type disk interface {
+	// finished reports whether a database was ever complete there.
+	finished() bool
+	settleManifest() (cut bool, err error)
+	cutJournals() (cut bool, err error)
+}
+
+// formatName is the value of m/format.
+const formatName = "namecast store 1"
+
+// load reads where the database is, or makes a new one's first entries.
+func (db *DB) load(cut bool) (state, error) {
+	format, err := db.ldb.Get(keyFormat, nil)
+	if errors.Is(err, leveldb.ErrNotFound) {
+		return db.create()
+	}
+	if err != nil {
+		return state{}, err
+	}
+	if !bytes.Equal(format, []byte(formatName)) {
+		return state{}, formatError(string(format))
+	}
+	if err := db.unrestore(); err != nil {
+		return state{}, err
+	}
+	b, err := db.ldb.Get(keyState, nil)
+	if err != nil {
+		return state{}, err
+	}
+	st, err := parseState(b)
+	if err != nil {
+		return state{}, err
+	}
+	from := st.Position // its last entry is enough
+	if cut {
+		from = 0
+	}
+	return st, checkLog(db.ldb, st, from)
+}
+
+// formatError is about a format that is not ours.
+func formatError(found string) error {
+	return fmt.Errorf("%w: it is a %.40q, this program knows %q", store.ErrFormat, found, formatName)
+}
+
+// create writes the first entries into a database that must be empty.
+func (db *DB) create() (state, error) {
+	if d, ok := db.files.(disk); ok && d.finished() {
+		return state{}, fmt.Errorf("%w: everything is missing from it", store.ErrDamaged)
+	}
+	it := db.ldb.NewIterator(nil, nil)
+	defer it.Release()
+	if it.Next() {
+		return state{}, fmt.Errorf("%w: not a namecast database", store.ErrDamaged)
+	}
+	if err := it.Error(); err != nil {
+		return state{}, err
+	}
+	st := state{LogStart: 1}
+	var b leveldb.Batch
+	b.Put(keyFormat, []byte(formatName))
+	b.Put(keyState, st.append(nil))
+	return st, db.ldb.Write(&b, synced)
+}

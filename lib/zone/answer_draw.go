@@ -1,0 +1,260 @@
+package zone
+
+import (
+	"github.com/miekg/dns"
+
+	"namecast/lib/rr"
+)
+
+// maxChain is how many CNAME and DNAME steps one answer follows; what is left
+// is the resolver's to ask.
+const maxChain = 16
+
+// A section of a response.
+type section int
+
+const (
+	inAnswer section = iota
+	inAuthority
+	inAdditional
+)
+
+// A group is one RRset of a response. What is not needed may be left out
+// without a word if the response gets too long.
+type group struct {
+	section section
+	needed  bool
+	records []dns.RR
+}
+
+// A draw collects one answer.
+type draw struct {
+	reader
+	qtype         rr.Type
+	rcode         int
+	authoritative bool
+	groups        []group
+	visited       []rr.Name // names asked for so far, lower case
+	renames       []rr.Name // owners of the DNAME records told, lower case
+	told          []rr.Name // names whose addresses were looked for, lower case
+}
+
+// chase answers for a name and for those that aliases lead to, in every zone
+// held here. The last name's response code is the answer's (RFC 6604).
+func (d *draw) chase(name rr.Name) error {
+	for range maxChain + 1 {
+		lower := name.Lower()
+		for _, seen := range d.visited {
+			if seen == lower {
+				return nil
+			}
+		}
+		z, err := d.zoneFor(lower, d.qtype)
+		if err != nil {
+			return err
+		}
+		if z == nil {
+			if len(d.visited) == 0 {
+				d.rcode = dns.RcodeRefused
+			}
+			return nil
+		}
+		d.visited = append(d.visited, lower)
+		next, follow, err := d.step(z, name)
+		if err != nil || !follow {
+			return err
+		}
+		name = next
+	}
+	return nil
+}
+
+// transfer refuses a zone transfer: not authoritative for what is no zone's
+// name (RFC 5936 section 2.2.1), and over UDP there is no AXFR (section 4.2).
+func (d *draw) transfer(name rr.Name, udp bool) error {
+	z, err := d.zoneFor(name.Lower(), d.qtype)
+	switch {
+	case udp && uint16(d.qtype) == dns.TypeAXFR:
+		d.rcode = dns.RcodeNotImplemented
+	case z == nil || z.name != name.Lower():
+		d.rcode = dns.RcodeNotAuth
+	default:
+		d.rcode = dns.RcodeRefused
+	}
+	return err
+}
+
+// step answers for one name in its zone; follow says that next is to be asked.
+func (d *draw) step(z *held, name rr.Name) (next rr.Name, follow bool, err error) {
+	rel, _ := name.Lower().Cut(z.name)
+	h, err := d.search(z, rel, d.qtype)
+	if err != nil {
+		return "", false, err
+	}
+	if h.kind != cut {
+		d.authoritative = true
+	}
+	switch h.kind {
+	case cut:
+		return "", false, d.referral(z, name, h)
+	case renamed:
+		return d.rename(z, name, h)
+	case nothing:
+		d.rcode = dns.RcodeNameError
+		return "", false, d.negative(z, name)
+	}
+	return d.data(z, name, h.sets)
+}
+
+// data answers from the RRsets of a name.
+func (d *draw) data(z *held, name rr.Name, sets []rr.Set) (next rr.Name, follow bool, err error) {
+	set := find(sets, d.qtype)
+	if d.qtype == rr.TypeANY {
+		set = smallest(sets)
+	}
+	if set != nil {
+		if err = d.add(inAnswer, true, name, *set); err != nil {
+			return "", false, err
+		}
+		return "", false, d.hosts(z, *set, "")
+	}
+	if alias := find(sets, rr.TypeCNAME); alias != nil && len(alias.Data) > 0 && !besideAlias(d.qtype) {
+		next, follow = alias.Data[0].Target(rr.TypeCNAME)
+		return next, follow, d.add(inAnswer, true, name, *alias)
+	}
+	return "", false, d.negative(z, name)
+}
+
+// besideAlias reports whether a type lives at the alias's own name, so that a
+// question for it is not led on (RFC 4035 section 2.5).
+func besideAlias(t rr.Type) bool { return uint16(t) == dns.TypeRRSIG || uint16(t) == dns.TypeNSEC }
+
+// smallest picks the one RRset that a question for ANY gets (RFC 8482 section
+// 4.1): the least to amplify.
+func smallest(sets []rr.Set) *rr.Set {
+	var least *rr.Set
+	for i := range sets {
+		if least == nil || sets[i].Size() < least.Size() {
+			least = &sets[i]
+		}
+	}
+	return least
+}
+
+// negative puts the SOA into the authority section; its TTL is that of the
+// negative answer (RFC 2308 section 3).
+func (d *draw) negative(z *held, name rr.Name) error {
+	soa := d.service.soa(z)
+	soa.TTL = min(soa.TTL, or(d.service.Minimum, defaultMinimum))
+	return d.add(inAuthority, true, suffix(name, len(z.name)), soa)
+}
+
+// referral points to the servers of a delegated zone. Without an answer before
+// it, nothing in the response is authoritative.
+func (d *draw) referral(z *held, name rr.Name, h hit) error {
+	ns := *find(h.sets, rr.TypeNS)
+	owner := suffix(name, len(h.at)+len(z.name))
+	if err := d.add(inAuthority, true, owner, ns); err != nil {
+		return err
+	}
+	return d.hosts(z, ns, owner.Lower())
+}
+
+// rename answers for a name below a DNAME (RFC 6672 section 3.2), with a CNAME
+// made for those who do not know DNAME.
+func (d *draw) rename(z *held, name rr.Name, h hit) (next rr.Name, follow bool, err error) {
+	set := *find(h.sets, rr.TypeDNAME)
+	owner := suffix(name, len(h.at)+len(z.name))
+	for _, seen := range d.renames {
+		if seen == owner.Lower() {
+			owner = ""
+		}
+	}
+	if owner != "" {
+		d.renames = append(d.renames, owner.Lower())
+		if err := d.add(inAnswer, true, owner, set); err != nil {
+			return "", false, err
+		}
+	}
+	target, ok := set.Data[0].Target(rr.TypeDNAME)
+	if !ok {
+		return "", false, nil
+	}
+	next, err = name[:len(name)-len(h.at)-len(z.name)].Join(target)
+	if err != nil {
+		d.rcode = dns.RcodeYXDomain
+		return "", false, nil
+	}
+	alias := rr.Set{Type: rr.TypeCNAME, TTL: set.TTL, Data: []rr.Data{rr.NameData(next)}}
+	return next, d.qtype != rr.TypeCNAME, d.add(inAnswer, true, name, alias)
+}
+
+// suffix is the last octets of a name, in the case the question has them: so a
+// name in the response is the question's own and compresses well.
+func suffix(name rr.Name, octets int) rr.Name { return name[len(name)-octets:] }
+
+// add puts an RRset into a section under an absolute owner name.
+func (d *draw) add(s section, needed bool, owner rr.Name, set rr.Set) error {
+	records, err := set.Records(owner.FQDN())
+	if err != nil {
+		return err
+	}
+	d.groups = append(d.groups, group{s, needed, records})
+	return nil
+}
+
+// maxHosts bounds the names whose addresses one answer looks for.
+const maxHosts = 64
+
+// hosts adds the addresses of the names that an NS, MX or SRV set points to.
+// With the owner of a delegation, addresses at and below it are glue that the
+// referral cannot do without (RFC 9471 section 3.1).
+func (d *draw) hosts(z *held, set rr.Set, delegation rr.Name) error {
+	if set.Type != rr.TypeNS && set.Type != rr.TypeMX && set.Type != rr.TypeSRV {
+		return nil
+	}
+	for _, data := range set.Data {
+		host, ok := data.Target(set.Type)
+		if !ok || len(d.told) >= maxHosts || d.toldAlready(host.Lower()) {
+			continue
+		}
+		needed := delegation != "" && host.Under(delegation)
+		if err := d.addresses(z, host, needed); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (d *draw) toldAlready(host rr.Name) bool {
+	for _, t := range d.told {
+		if t == host {
+			return true
+		}
+	}
+	d.told = append(d.told, host)
+	return false
+}
+
+// addresses adds what the zone has of a host's addresses, as its own data or as
+// glue. Those in other zones held here are left out: a resolver must not take
+// them from this zone.
+func (d *draw) addresses(z *held, host rr.Name, needed bool) error {
+	rel, inside := host.Lower().Cut(z.name)
+	if !inside {
+		return nil
+	}
+	h, err := d.search(z, rel, rr.TypeA)
+	switch {
+	case err != nil || h.kind == renamed:
+		return err
+	case h.kind == cut:
+		h.sets, _, err = d.node(z, rel)
+	}
+	for _, t := range []rr.Type{rr.TypeA, rr.TypeAAAA} {
+		if set := find(h.sets, t); set != nil && err == nil {
+			err = d.add(inAdditional, needed, host, *set)
+		}
+	}
+	return err
+}

@@ -1,0 +1,139 @@
+package zone
+
+import (
+	"encoding/binary"
+	"net/netip"
+
+	"namecast/lib/rr"
+	"namecast/lib/store"
+)
+
+// A Service is what an operator sets: the base domain, its name servers, and
+// how the records look that the service makes by itself. Numbers that are zero
+// have the default that is named beside them. It is read only; any number of
+// goroutines may answer from one.
+type Service struct {
+	Base rr.Name      // the domain that accounts have their suffix under
+	NS   []NameServer // of the base and of every owned domain; the first is the MNAME
+	// Contact is the RNAME of the base zone's SOA; "hostmaster" under Base when empty.
+	Contact rr.Name
+	TTL     uint32 // of the base's SOA, automatic NS and host addresses, seconds; 3600
+	Refresh uint32 // SOA timers, seconds; 7200
+	Retry   uint32 // 1800
+	Expire  uint32 // 1209600
+	Minimum uint32 // TTL of negative answers, seconds; 300
+	MaxUDP  int    // the largest UDP response, octets, 512 to 4096; 1232
+	// ID names this node: the NSID option (RFC 5001) and id.server in class
+	// CHAOS (RFC 4892). Empty is not told.
+	ID string
+	// Version is what version.bind in class CHAOS says. Empty is not told.
+	Version string
+}
+
+// A NameServer is a host that the service names in NS records. Its addresses
+// are served if the name is under the base domain.
+type NameServer struct {
+	Name  rr.Name
+	Addrs []netip.Addr
+}
+
+// defaults of the fields of [Service] that are zero.
+const (
+	defaultTTL     = 3600
+	defaultRefresh = 7200
+	defaultRetry   = 1800
+	defaultExpire  = 1209600
+	defaultMinimum = 300
+	defaultMaxUDP  = 1232 // what fits into IPv6's smallest packet everywhere
+	plainUDP       = 512  // RFC 1035 section 4.2.1: without EDNS
+	largestUDP     = 4096
+)
+
+func or(v, instead uint32) uint32 {
+	if v == 0 {
+		return instead
+	}
+	return v
+}
+
+// serial makes a SOA serial of a counter: never zero, which some secondaries
+// take for "no zone".
+func serial(n uint64) uint32 { return max(1, uint32(n)) }
+
+// soa makes the SOA record of a zone.
+func (s *Service) soa(z *held) rr.Set {
+	first := z.name
+	if len(s.NS) > 0 {
+		first = s.NS[0].Name
+	}
+	data := append(first.Wire(), z.contact.Wire()...)
+	for _, n := range []uint32{
+		z.serial, or(s.Refresh, defaultRefresh), or(s.Retry, defaultRetry),
+		or(s.Expire, defaultExpire), or(s.Minimum, defaultMinimum),
+	} {
+		data = binary.BigEndian.AppendUint32(data, n)
+	}
+	return rr.Set{Type: rr.TypeSOA, TTL: z.ttl, Data: []rr.Data{rr.Data(data)}}
+}
+
+// ns makes the automatic NS records.
+func (s *Service) ns() rr.Set {
+	set := rr.Set{Type: rr.TypeNS, TTL: or(s.TTL, defaultTTL)}
+	for _, n := range s.NS {
+		set.Data = append(set.Data, rr.NameData(n.Name))
+	}
+	return set
+}
+
+// base is the zone of the accounts' suffixes.
+func (s *Service) base(v store.View) *held {
+	contact := s.Contact
+	if contact == "" {
+		contact = rr.MustName("hostmaster") + s.Base
+	}
+	return &held{
+		name: s.Base.Lower(), contact: contact, ttl: or(s.TTL, defaultTTL),
+		serial: serial(uint64(v.Position())),
+	}
+}
+
+// hosts gives the address records of the service's name servers at a name
+// relative to the base, lower case, and whether that name or one below it is
+// such a host.
+func (s *Service) hosts(rel rr.Name) (sets []rr.Set, exists bool) {
+	ttl := or(s.TTL, defaultTTL)
+	v4 := rr.Set{Owner: rel, Type: rr.TypeA, TTL: ttl}
+	v6 := rr.Set{Owner: rel, Type: rr.TypeAAAA, TTL: ttl}
+	for _, n := range s.NS {
+		host, inside := n.Name.Cut(s.Base)
+		if !inside || !host.Under(rel) || len(n.Addrs) == 0 {
+			continue
+		}
+		exists = true
+		if len(host) != len(rel) {
+			continue
+		}
+		for _, a := range n.Addrs {
+			if a = a.Unmap(); a.Is4() {
+				v4.Data = append(v4.Data, rr.Data(a.AsSlice()))
+			} else {
+				v6.Data = append(v6.Data, rr.Data(a.AsSlice()))
+			}
+		}
+	}
+	for _, set := range []rr.Set{v4, v6} {
+		if len(set.Data) > 0 {
+			sets = append(sets, set)
+		}
+	}
+	return sets, exists
+}
+
+// udpLimit is the largest response for a client that takes size octets.
+func (s *Service) udpLimit(size int) int {
+	most := s.MaxUDP
+	if most == 0 {
+		most = defaultMaxUDP
+	}
+	return min(max(size, plainUDP), max(most, plainUDP), largestUDP)
+}
