@@ -43,12 +43,16 @@ func TestTools(t *testing.T) {
 	})
 }
 
+// buildFlags are added to those of "go build"; under the race detector the
+// tools are built with it as well.
+var buildFlags []string
+
 // build compiles every tool into a new folder, puts the scripts beside them as
 // "make install" does, and returns the folder.
 func build(t *testing.T) string {
 	t.Helper()
 	bin := t.TempDir()
-	args := []string{"build", "-o", bin}
+	args := append([]string{"build", "-o", bin}, buildFlags...)
 	if os.Getenv("GOCOVERDIR") != "" {
 		args = append(args, "-cover", "-coverpkg=./...")
 	}

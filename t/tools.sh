@@ -9,6 +9,7 @@ knotd knot
 named bind9
 unbound unbound
 dig bind9-dnsutils
+dnssec-signzone bind9-utils
 kdig knot-dnsutils
 ldns-signzone ldnsutils
 openssl openssl

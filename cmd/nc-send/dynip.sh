@@ -30,7 +30,7 @@
 #	PATH=/usr/local/bin:/usr/bin:/bin
 #	*/5 * * * * nc-dynip -n home
 
-set -eu
+set -euf
 umask 077
 
 say() { printf '%s: %s\n' "${0##*/}" "$*"; }
@@ -50,7 +50,7 @@ usage() {
 look() {
 	if [ -n "$given" ]; then
 		for address in $given; do
-			[ "$(family "$address")" != "$1" ] || { echo "$address"; return 0; }
+			[ "$(family "$address")" != "$1" ] || { printf '%s\n' "$address"; return 0; }
 		done
 		say "no IPv$1 address is given" >&2
 		return 1
@@ -80,7 +80,7 @@ family() {
 # look_at 4|6: print the interface's first global address that lasts: not a
 # temporary one (RFC 8981), not one on its way in or out, not a private IPv6 one.
 look_at() {
-	ip -o "-$1" addr show dev "$interface" scope global >"$file.ip" || return
+	ip -o "-$1" addr show dev "$interface" scope global >"$file.ip" || return 1
 	awk '
 		/ (temporary|tentative|deprecated|dadfailed)/ || $4 ~ /^f[cd]/ { next }
 		{ sub("/.*", "", $4); print $4; found = 1; exit }
@@ -133,7 +133,7 @@ compose() {
 	: >"$file.update"
 	while [ $# -gt 0 ]; do
 		line="replace $name $ttl $1 $2"
-		echo "$line" >>"$file.update"
+		printf '%s\n' "$line" >>"$file.update" # echo may take the \ of a name for its own
 		[ "$(cat "$file.$1" 2>/dev/null)" = "$line $who" ] || changed=yes
 		shift 2
 	done
@@ -156,7 +156,7 @@ send() {
 # remember: keep what was accepted, by rename, so that no half state is read.
 remember() {
 	while [ $# -gt 0 ]; do
-		echo "replace $name $ttl $1 $2 $who" >"$file.new"
+		printf '%s\n' "replace $name $ttl $1 $2 $who" >"$file.new"
 		mv "$file.new" "$file.$1"
 		shift 2
 	done
@@ -177,8 +177,9 @@ while getopts 46a:fhi:n:t: option; do
 done
 shift $((OPTIND - 1))
 [ $# = 0 ] || { usage >&2; exit 2; }
+[ -n "$name" ] && [ -n "$ttl" ] || fail 2 'the name or the TTL is empty'
 case $name$ttl$interface in
-'' | *[[:space:]]*) fail 2 'a name, TTL or interface holds white space' ;;
+*[[:space:]]*) fail 2 'a name, TTL or interface holds white space' ;;
 esac
 
 folder=${XDG_STATE_HOME:-$HOME/.local/state}/namecast

@@ -65,7 +65,7 @@ var source string // its package comment is the manual
 func run(ctx context.Context, fs *flag.FlagSet, parse func() error) error {
 	var o client.Options
 	spec := fs.String("s", "", "`server` to send to: [service@]host[:port]")
-	fs.DurationVar(&o.Limit, "t", client.DefaultLimit, "`time` after which a packet without an answer is given up")
+	fs.DurationVar(&o.Limit, "t", client.DefaultLimit, "`duration` after which a packet without an answer is given up")
 	whoami := fs.Bool("whoami", false, "print the address that the server sees, send no packet")
 	four := fs.Bool("4", false, "use IPv4 only")
 	six := fs.Bool("6", false, "use IPv6 only")

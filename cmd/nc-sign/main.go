@@ -88,7 +88,10 @@ func run(ctx context.Context, fs *flag.FlagSet, parse func() error) error {
 	if err := s.load(*path, *spec); err != nil {
 		return err
 	}
-	update, err := nup.ParseText(os.Stdin, s.secret.Public().Version(), s.newKey)
+	// A read from a terminal does not end with the context.
+	stop := context.AfterFunc(ctx, func() { os.Exit(cli.Refused) })
+	update, err := nup.ParseText(os.Stdin, s.version(), s.newKey)
+	stop()
 	if err != nil {
 		return err
 	}

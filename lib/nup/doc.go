@@ -47,9 +47,10 @@
 // takes effect adds 1; after 2^63-1 it is 0 again. A request with another number
 // than the expected one is refused with 300. A reply tells the next number, or 0
 // where the node does not know or does not look. A request with sequence number 0
-// and no elements asks for the number: it is answered with 103, takes no effect and makes no account. The octets of the last request
-// that took effect, sent again, are answered again with success and change
-// nothing: a client without a reply must send the same octets, not new ones.
+// and no elements asks for the number: it is answered with 103, takes no effect
+// and makes no account. The octets of the last request that took effect, sent
+// again, are answered again with success and change nothing: a client without a
+// reply must send the same octets, not new ones.
 //
 // # Version 0 requests
 //

@@ -43,10 +43,9 @@ func FuzzParse(f *testing.F) {
 			reply.Text = "a text"
 			checkReply(t, reply, n)
 		}
-		for i := range r.Elements {
-			if r.Elements[i].Code != CodeOK {
-				return
-			}
+		r.Check()
+		if i, _ := r.BadElement(); i >= 0 {
+			return
 		}
 		// The same elements signed anew are the same request.
 		secret := dsa

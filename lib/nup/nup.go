@@ -64,8 +64,8 @@ type Element struct {
 	NewKey, NewSig []byte
 	// NewSecret makes NewSig when the request is signed; it never travels.
 	NewSecret *key.Secret
-	// Code is what the parser found wrong with this element alone. If it is not
-	// CodeOK the fields may be incomplete.
+	// Code is what the reader found wrong with this element alone; see
+	// Request.Check. If it is not CodeOK the fields may be incomplete.
 	Code Code
 }
 
@@ -84,6 +84,8 @@ type Request struct {
 	packet []byte // the whole packet
 	signed int    // octets of packet that the signature covers
 	sig    []byte
+
+	unchecked []elementV1 // what Check has still to look into
 }
 
 // IsQuery reports whether the request asks only for the next sequence number.
@@ -100,8 +102,18 @@ func (r *Request) Size() int { return len(r.packet) }
 // cheap: the key is not parsed.
 func (r *Request) KeyID() string { return key.AccountOf(r.Version, r.Key) }
 
-// BadElement finds the first element that the parser found wrong; the index is
-// -1 if there is none.
+// Check looks into the elements and fills in their Codes. Parse leaves that to
+// it in version 1, because a stranger's packet can bring ten thousand records:
+// Verify calls it once the signature is good.
+func (r *Request) Check() {
+	for i, e := range r.unchecked {
+		r.Elements[i].Code = e.check()
+	}
+	r.unchecked = nil
+}
+
+// BadElement finds the first element that Check found wrong; the index is -1 if
+// there is none.
 func (r *Request) BadElement() (int, Code) {
 	for i := range r.Elements {
 		if c := r.Elements[i].Code; c != CodeOK {

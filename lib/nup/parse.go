@@ -40,9 +40,9 @@ func (e *ParseError) Reply() *Reply {
 // takes; use ParseDatagram where nothing may follow it.
 //
 // The error is ErrNotNUP, which gets no reply, or a *ParseError. What is wrong
-// with one element alone is in the element's Code and no error. Parse does no
-// public-key arithmetic: the key and the signature are octets to it. The
-// request keeps b, which must not change any more.
+// with one element alone becomes the element's Code, for which see Check, and is
+// no error. Parse does no public-key arithmetic: the key and the signature are
+// octets to it. The request keeps b, which must not change any more.
 func Parse(b []byte) (*Request, int, error) {
 	c := cursor{b: b}
 	if len(b) < len(Magic) || string(c.take(len(Magic))) != Magic {

@@ -42,6 +42,7 @@ func Sign(r *Request, k *key.Secret) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("sign packet: %w", err)
 	}
+	again.Check()
 	if i, code := again.BadElement(); i >= 0 {
 		return nil, fmt.Errorf("sign packet: element %d: %s", i+1, code)
 	}
@@ -103,11 +104,15 @@ func (r *Request) message(signed []byte) []byte {
 	return append([]byte(updateContext), signed...)
 }
 
-// Verify reports whether the request's signature is pub's. It does not look
-// whether pub is the key in the packet: after a rekey both are the caller's
-// business.
+// Verify reports whether the request's signature is pub's, and if it is, looks
+// into the elements with Check. It does not look whether pub is the key in the
+// packet.
 func (r *Request) Verify(pub key.Public) bool {
-	return pub.Version() == r.Version && pub.Verify(r.message(r.packet[:r.signed]), r.sig)
+	if pub.Version() != r.Version || !pub.Verify(r.message(r.packet[:r.signed]), r.sig) {
+		return false
+	}
+	r.Check()
+	return true
 }
 
 // RekeyMessage is what a new key signs to take an account over from the old.

@@ -17,14 +17,8 @@ const (
 
 // parseV1 reads what follows the version number.
 func parseV1(c *cursor, r *Request) (*Request, int, error) {
-	if size := c.u16(); c.ok() && size != keySizeV1 {
-		c.fail(StatusMalformed)
-		return nil, 0, r.parseError(c, fmt.Sprintf("key of %d octets", size))
-	}
-	r.Key = c.take(keySizeV1)
-	if c.ok() && key.Algorithm(r.Key[0]) != key.Ed25519 {
-		c.fail(StatusMalformed)
-		return nil, 0, r.parseError(c, fmt.Sprintf("key of algorithm %d", r.Key[0]))
+	if detail := r.parseKeyV1(c); !c.ok() {
+		return nil, 0, r.parseError(c, detail)
 	}
 	r.Service = rr.Name(c.take(c.u8()))
 	r.Seq = int64(c.u64())
@@ -40,6 +34,7 @@ func parseV1(c *cursor, r *Request) (*Request, int, error) {
 		e := readElementV1(c)
 		if c.ok() {
 			r.Elements = append(r.Elements, e.element())
+			r.unchecked = append(r.unchecked, e)
 		}
 	}
 	detail := r.parseOptions(c)
@@ -55,6 +50,20 @@ func parseV1(c *cursor, r *Request) (*Request, int, error) {
 	}
 	r.packet = c.b[:c.at]
 	return r, c.at, nil
+}
+
+// parseKeyV1 reads the key with its length and says what is wrong with it.
+func (r *Request) parseKeyV1(c *cursor) (detail string) {
+	if size := c.u16(); c.ok() && size != keySizeV1 {
+		c.fail(StatusMalformed)
+		return fmt.Sprintf("key of %d octets", size)
+	}
+	r.Key = c.take(keySizeV1)
+	if c.ok() && key.Algorithm(r.Key[0]) != key.Ed25519 {
+		c.fail(StatusMalformed)
+		return fmt.Sprintf("key of algorithm %d", r.Key[0])
+	}
+	return ""
 }
 
 // serviceName reports whether n can name an installation: a domain, lower case.
@@ -82,27 +91,32 @@ func readElementV1(c *cursor) elementV1 {
 	return e
 }
 
-// element looks into the fields, in the order in which they travel; the first
-// that is wrong gives the code.
+// element gives the fields as they are.
 func (e elementV1) element() Element {
 	out := Element{Op: e.op, Owner: e.owner, Type: e.rtype, TTL: e.ttl}
-	switch e.op {
-	case OpAdd, OpReplace, OpDelete, OpExists, OpAbsent:
-		out.Data, out.Code = e.records, e.checkRecords()
-	case OpValidate:
-		if len(e.records) > 0 {
-			out.Contact = string(e.records[0])
-		}
-		out.Code = e.checkValidate()
-	case OpRekey:
-		if len(e.records) == 2 {
-			out.NewKey, out.NewSig = []byte(e.records[0]), []byte(e.records[1])
-		}
-		out.Code = e.checkRekey()
-	default:
-		out.Code = CodeBadOpcode
+	switch {
+	case e.op == OpValidate && len(e.records) > 0:
+		out.Contact = string(e.records[0])
+	case e.op == OpRekey && len(e.records) == 2:
+		out.NewKey, out.NewSig = []byte(e.records[0]), []byte(e.records[1])
+	case e.op != OpValidate && e.op != OpRekey:
+		out.Data = e.records
 	}
 	return out
+}
+
+// check looks into the fields, in the order in which they travel; the first
+// that is wrong gives the code.
+func (e elementV1) check() Code {
+	switch e.op {
+	case OpAdd, OpReplace, OpDelete, OpExists, OpAbsent:
+		return e.checkRecords()
+	case OpValidate:
+		return e.checkValidate()
+	case OpRekey:
+		return e.checkRekey()
+	}
+	return CodeBadOpcode
 }
 
 // checkOwner finds what is wrong with the owner name.

@@ -2,6 +2,7 @@ package rr
 
 import (
 	"errors"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -109,6 +110,15 @@ func TestDataCheck(t *testing.T) {
 		{"name and more", TypeNS, "\x01a\x00\x00", false},
 		{"compressed name", TypeMX, "\x00\x01\x01a\xc0\x02", false},
 		{"pointer to itself", TypeNS, "\xc0\x00", false},
+		{"MX without a host", TypeMX, "\x00\x01", false},
+		{"SRV without a target", TypeSRV, "\x00\x01\x00\x02\x00\x03", false},
+		{"SRV", TypeSRV, "\x00\x01\x00\x02\x00\x03\x00", true},
+		{"HTTPS without a target", 65, "\x00\x01", false},
+		{"HTTPS", 65, "\x00\x01\x00", true},
+		{"NAPTR without a replacement", 35, "\x00\x01\x00\x02\x01S\x00\x00", false},
+		{"RP without its second name", 17, "\x01a\x00", false},
+		{"RP", 17, "\x01a\x00\x00", true},
+		{"CAA without a tag", 257, "\x00", false},
 		{"TXT cut off", TypeTXT, "\x05abc", false},
 		{"TXT without strings", TypeTXT, "", false},
 		{"unknown type", 65534, "anything", true},
@@ -276,6 +286,16 @@ func FuzzDataCheck(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, v uint16, s string) {
 		rtype, d := Type(v), Data(s)
+		if ok, known := d.plain(rtype); known {
+			r, err := d.record(".", rtype, 0)
+			if err == nil {
+				back, packErr := pack(r)
+				err = errors.Join(packErr, map[bool]error{false: ErrBadData}[back == d && !nameMissing(reflect.ValueOf(r).Elem())])
+			}
+			if ok != (err == nil) {
+				t.Errorf("%s %q: plain says %v, the library %v", rtype, s, ok, err)
+			}
+		}
 		if err := d.Check(rtype); err != nil || rtype.Hostable() != nil {
 			return
 		}

@@ -7,7 +7,7 @@ import "github.com/miekg/dns"
 func RcodeName(code int) string {
 	switch code {
 	case dns.RcodeSuccess, dns.RcodeFormatError, dns.RcodeServerFailure, dns.RcodeNameError,
-		dns.RcodeNotImplemented, dns.RcodeRefused, dns.RcodeYXDomain:
+		dns.RcodeNotImplemented, dns.RcodeRefused, dns.RcodeYXDomain, dns.RcodeNotAuth:
 		return dns.RcodeToString[code]
 	case dns.RcodeBadVers:
 		return "BADVERS"

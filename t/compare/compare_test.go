@@ -40,14 +40,7 @@ func TestCompare(t *testing.T) {
 		tally.question(t, q, ours.ask(q), askAll(theirs, q))
 	}
 	tally.report(t)
-	for _, p := range malformed() {
-		got := ours.raw(p.octets())
-		var codes []string
-		for _, c := range theirs {
-			codes = append(codes, fmt.Sprintf("%s %d", c.name, c.raw(p.octets())))
-		}
-		t.Logf("%s: ours %d, %s", p.name, got, strings.Join(codes, ", "))
-	}
+	compareMalformed(t, ours, theirs)
 }
 
 func askAll(peers []*client, q question) map[string]*dns.Msg {

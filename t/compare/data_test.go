@@ -14,7 +14,8 @@ type account struct {
 	domains []string
 	records string // lines of owner, TTL, type and data; owners are relative
 	deleted bool   // its records are deleted again
-	name    string // given by nc-keygen
+	name    string // given by nc-keygen -hash
+	file    string // of the key
 }
 
 // accounts are the data of the test. Each line is there for a case; the
@@ -166,8 +167,8 @@ types 300 CDS 12345 13 2 00112233445566778899AABBCCDDEEFF00112233445566778899AAB
 types 300 CDNSKEY 257 3 13 AQIDBAUGBwg=
 _443._tcp.types 300 TLSA 3 1 1 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
 mail._smimecert.types 300 SMIMEA 3 1 1 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
-svc.types 300 HTTPS 1 . alpn="h2,h3" ipv4hint="192.0.2.40"
-svc.types 300 SVCB 1 www.example.com. port="8443"
+svc.types 300 HTTPS 1 . alpn=h2,h3 ipv4hint=192.0.2.40
+svc.types 300 SVCB 1 www.example.com. port=8443
 alias.types 300 HTTPS 0 www.example.com.
 `
 

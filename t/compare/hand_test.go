@@ -1,7 +1,6 @@
 package compare
 
 import (
-	"fmt"
 	"strings"
 
 	"github.com/miekg/dns"
@@ -95,6 +94,7 @@ func sizes() []question {
 			out = append(out, question{name: c.name + ".example.com.", kind: c.kind, class: dns.ClassINET, payload: payload})
 		}
 		out = append(out,
+			question{name: c.name + ".example.com.", kind: c.kind, class: dns.ClassINET, flags: "ad"},
 			question{name: c.name + ".example.com.", kind: c.kind, class: dns.ClassINET, tcp: true},
 			question{name: c.name + ".example.com.", kind: c.kind, class: dns.ClassINET, tcp: true, payload: 512})
 	}
@@ -104,7 +104,7 @@ func sizes() []question {
 // oddities are the queries that no resolver sends by itself.
 func oddities() []question {
 	var out []question
-	for _, name := range []string{"www.example.com.", "nowhere.test."} {
+	for _, name := range []string{"example.com.", "www.example.com.", "nowhere.test."} {
 		for _, tcp := range []bool{false, true} {
 			for _, kind := range []uint16{
 				0, dns.TypeOPT, 128, dns.TypeTKEY, dns.TypeTSIG, dns.TypeIXFR, dns.TypeAXFR, dns.TypeMAILB, dns.TypeMAILA, 200, 65535,
@@ -130,49 +130,4 @@ func oddities() []question {
 		}
 	}
 	return out
-}
-
-// malformed are packets that are no proper query. What is compared is the
-// response code, or silence.
-func malformed() []packet {
-	good := "1234 0100 0001 0000 0000 0000 03777777076578616d706c6503636f6d00 0001 0001"
-	return []packet{
-		{"proper", good},
-		{"empty", ""},
-		{"header cut off", "1234 0100 0001 0000 0000"},
-		{"header alone", "1234 0100 0000 0000 0000 0000"},
-		{"header that counts a question", "1234 0100 0001 0000 0000 0000"},
-		{"a response", strings.Replace(good, "0100", "8100", 1)},
-		{"a response header alone", "1234 8100 0000 0000 0000 0000"},
-		{"no question but a count of answers", "1234 0100 0000 0001 0000 0000"},
-		{"two questions", "1234 0100 0002 0000 0000 0000 03777777076578616d706c6503636f6d00 0001 0001 c00c 0001 0001"},
-		{"question counted twice", strings.Replace(good, "0001", "0002", 1)},
-		{"question without class", strings.TrimSuffix(good, "0001")},
-		{"name cut off", "1234 0100 0001 0000 0000 0000 03777777076578"},
-		{"label type 01", "1234 0100 0001 0000 0000 0000 43777777076578616d706c6503636f6d00 0001 0001"},
-		{"label type 10", "1234 0100 0001 0000 0000 0000 83777777076578616d706c6503636f6d00 0001 0001"},
-		{"name pointing at itself", "1234 0100 0001 0000 0000 0000 c00c 0001 0001"},
-		{"name pointing ahead", "1234 0100 0001 0000 0000 0000 c012 0001 0001 0161 00"},
-		{"name pointing into the header", "1234 0100 0001 0000 0000 0000 c004 0001 0001"},
-		{"name of 256 octets", "1234 0100 0001 0000 0000 0000 " + strings.Repeat("01 61", 127) + "016100 0001 0001"},
-		{"octets after the question", good + " 00"},
-		{"an answer in a query", "1234 0100 0001 0001 0000 0000 03777777076578616d706c6503636f6d00 0001 0001 c00c 0001 0001 00000000 0004 c0000201"},
-		{"an authority in a query", "1234 0100 0001 0000 0001 0000 03777777076578616d706c6503636f6d00 0001 0001 c00c 0001 0001 00000000 0004 c0000201"},
-		{"an additional record in a query", "1234 0100 0001 0000 0000 0001 03777777076578616d706c6503636f6d00 0001 0001 c00c 0001 0001 00000000 0004 c0000201"},
-		{"additional counted but missing", strings.Replace(good, "0000 0000 0000", "0000 0000 0001", 1)},
-		{"opt with a name", strings.Replace(good, "0000 0000 0000", "0000 0000 0001", 1) + "0161 00 0029 04d0 00000000 0000"},
-		{"opt cut off", strings.Replace(good, "0000 0000 0000", "0000 0000 0001", 1) + "00 0029 04d0 0000"},
-		{"opt with an option cut off", strings.Replace(good, "0000 0000 0000", "0000 0000 0001", 1) + "00 0029 04d0 00000000 0003 0003 00"},
-		{"opt with an option too long", strings.Replace(good, "0000 0000 0000", "0000 0000 0001", 1) + "00 0029 04d0 00000000 0004 0003 0009"},
-		{"opt in the answer section", strings.Replace(good, "0000 0000 0000", "0001 0000 0000", 1) + "00 0029 04d0 00000000 0000"},
-	}
-}
-
-// A packet is octets in hexadecimal, with a name.
-type packet struct{ name, hex string }
-
-func (p packet) octets() []byte {
-	var b []byte
-	fmt.Sscanf(strings.ReplaceAll(p.hex, " ", ""), "%x", &b)
-	return b
 }

@@ -92,13 +92,18 @@ func packed(m *dns.Msg) int {
 	return small.Len()
 }
 
-// endless reports whether the aliases lead back, or are too many.
+// endless reports whether the aliases lead back, grow for ever, or are too many.
 func endless(answer []dns.RR) bool {
 	owners, count := map[string]bool{}, 0
 	for _, r := range answer {
-		if r.Header().Rrtype == dns.TypeCNAME {
-			owners[strings.ToLower(r.Header().Name)] = true
+		switch r := r.(type) {
+		case *dns.CNAME:
+			owners[strings.ToLower(r.Hdr.Name)] = true
 			count++
+		case *dns.DNAME:
+			if dns.IsSubDomain(r.Hdr.Name, r.Target) {
+				return true
+			}
 		}
 	}
 	if count == 0 {
@@ -106,6 +111,17 @@ func endless(answer []dns.RR) bool {
 	}
 	last, ok := answer[len(answer)-1].(*dns.CNAME)
 	return count > 16 || ok && owners[strings.ToLower(last.Target)]
+}
+
+// packsTighter reports whether ours is whole and what the peer left out would
+// have fitted: BIND and we compress against the target of a DNAME. Knot leaves
+// the SOA out without TC then.
+func packsTighter(x exchange) bool {
+	limit := max(512, int(x.q.payload))
+	if x.q.tcp || x.ours.Truncated || packed(x.ours) > limit {
+		return false
+	}
+	return x.theirs.Truncated || x.peer == "knot" && len(x.theirs.Ns) == 0 && hasType(x.theirs.Answer, dns.TypeDNAME)
 }
 
 // referral reports whether an answer points to other servers.

@@ -22,13 +22,14 @@ type directory struct {
 	mu     sync.RWMutex
 	hashes map[uint64]struct{}
 	ready  bool
+	loaded chan struct{} // closed when load returns
 }
 
 // loadBatch is how many names are put in under one lock.
 const loadBatch = 1024
 
 func newDirectory() *directory {
-	return &directory{seed: maphash.MakeSeed(), hashes: make(map[uint64]struct{})}
+	return &directory{seed: maphash.MakeSeed(), hashes: make(map[uint64]struct{}), loaded: make(chan struct{})}
 }
 
 func (d *directory) hash(prefix, name string) uint64 {
@@ -69,6 +70,7 @@ func (d *directory) insert(sums []uint64) {
 // early, leaving it unready, when stop is closed or on an error, which whoever
 // reads the same entries will meet too.
 func (d *directory) load(snap *leveldb.Snapshot, stop <-chan struct{}) {
+	defer close(d.loaded)
 	defer snap.Release()
 	for _, prefix := range []string{prefixHead, prefixKey, prefixClaim} {
 		if !d.loadPrefix(snap, prefix, stop) {

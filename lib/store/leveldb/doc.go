@@ -63,13 +63,15 @@
 // with ErrDamaged. One thing that it then refuses is ordinary: a last journal
 // record that a power cut or kill -9 cut off. Nobody had an answer for it, since
 // the answer comes after the fsync. So, on a refusal, the journals are read
-// here. If the newest one ends in a record whose octets are not all there, and
-// everything before it is whole, the half record is cut off and the strict
-// opening tried again; the same for the manifest. Whatever else is wrong stays
-// refused: a whole record with a wrong checksum, a record after a broken one, a
-// cut in any but the newest journal. Also, on every opening, the journal that
-// the manifest names must be there, and the log must end at the position and
-// with the chain of m/state; after a cut, the whole log is checked.
+// here. If the newest one ends in a record whose octets are not all there (the
+// file ends in it, or is zero from the end of a sector on, as file systems leave
+// a file that they made longer first) and everything before it is whole, the
+// half record is cut off and the strict opening tried again; the same for the
+// manifest. Whatever else is wrong stays refused: a record that is all there with
+// a wrong checksum, a record after a broken one, a cut in any but the newest
+// journal. Also, on every opening, the journal that the manifest names must be
+// there, and the log must end at the position and with the chain of m/state;
+// after a cut, the whole log is checked.
 //
 // Every journal record and every block of a table carries a CRC-32C of
 // goleveldb's, which is checked on every read; entries have none of their own.

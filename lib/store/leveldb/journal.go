@@ -134,7 +134,7 @@ const (
 // manifest's record; ok is false if the record names none, or has a form that is
 // unknown here.
 func journalNumber(rec []byte) (n int64, ok bool) {
-	r := fields{rec}
+	r := fields{b: rec}
 	for len(r.b) > 0 {
 		switch r.number() {
 		case fieldJournal:
@@ -159,22 +159,30 @@ func journalNumber(rec []byte) (n int64, ok bool) {
 			return 0, false
 		}
 	}
-	return n, ok
+	return n, ok && !r.bad
 }
 
 // fields cuts the parts of a manifest's record off; a fault leaves nothing.
-type fields struct{ b []byte }
+type fields struct {
+	b   []byte
+	bad bool
+}
 
 func (f *fields) number() uint64 {
 	v, n := binary.Uvarint(f.b)
-	f.b = f.b[max(n, 0):]
 	if n <= 0 {
-		f.b = nil
+		f.b, f.bad = nil, true
+		return 0
 	}
+	f.b = f.b[n:]
 	return v
 }
 
 func (f *fields) text() {
 	n := f.number()
-	f.b = f.b[min(n, uint64(len(f.b))):]
+	if n > uint64(len(f.b)) {
+		f.b, f.bad = nil, true
+		return
+	}
+	f.b = f.b[n:]
 }

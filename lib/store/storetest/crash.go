@@ -105,7 +105,7 @@ func crashChange(n int, version uint64) store.Change {
 // notes every answer it gave.
 func crashOnce(t *testing.T, dir string, answers int, answered map[string]uint64) int {
 	t.Helper()
-	cmd := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$", "-test.count=1")
+	cmd := exec.CommandContext(within(t), os.Args[0], "-test.run=^"+t.Name()+"$", "-test.count=1")
 	cmd.Env = append(os.Environ(), crashDir+"="+dir)
 	out, err := cmd.StdoutPipe()
 	if err != nil {

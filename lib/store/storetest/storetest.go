@@ -29,7 +29,7 @@ type Harness struct {
 }
 
 // limit is how long the suite waits for what must happen.
-const limit = 10 * time.Second
+const limit = 60 * time.Second
 
 // Run tests a store against the contract.
 func Run(t *testing.T, h Harness) {

@@ -1,0 +1,5 @@
+//go:build race
+
+package t
+
+func init() { buildFlags = append(buildFlags, "-race") }
