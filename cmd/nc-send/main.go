@@ -48,7 +48,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"time"
 
 	"namecast/lib/cli"
 	"namecast/lib/client"
@@ -86,7 +85,7 @@ func run(ctx context.Context, fs *flag.FlagSet, parse func() error) error {
 	if err != nil {
 		return result(err)
 	}
-	o.Progress = progress(server)
+	o.Progress = client.Progress(os.Stderr, "nc-send", server)
 	if *whoami {
 		return result(printAddress(ctx, server, service, o))
 	}
@@ -118,17 +117,6 @@ func printAddress(ctx context.Context, server string, service rr.Name, o client.
 	}
 	_, err = fmt.Println(addr)
 	return err
-}
-
-// progress tells a waiting user what it waits for.
-func progress(server string) func(time.Duration, error) {
-	return func(waited time.Duration, cause error) {
-		why := ""
-		if cause != nil {
-			why = ": " + cause.Error()
-		}
-		fmt.Fprintf(os.Stderr, "nc-send: no answer from %q after %.1fs%s; trying on\n", server, waited.Seconds(), why)
-	}
 }
 
 // result gives an error its exit number. Where the lines on standard output

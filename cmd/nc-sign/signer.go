@@ -1,14 +1,12 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"math"
 	"os"
-	"runtime"
 	"time"
 
 	"namecast/lib/cli"
@@ -49,7 +47,7 @@ func (s *signer) load(path, spec string) error {
 	if s.version() == 0 && (s.token != "" || s.bits > 0) {
 		return cli.UsageError("packets of a DSA key carry neither token nor proof of work")
 	}
-	return s.find(cmp.Or(spec, os.Getenv("NAMECAST_SERVER")), f)
+	return s.find(spec, f)
 }
 
 func (s *signer) version() int { return s.secret.Public().Version() }
@@ -66,29 +64,18 @@ func loadSecret(path string) (key.File, error) {
 	return f, err
 }
 
-// find settles the server and the service. What is written on the command line
-// or in the environment goes before what the key file says.
-func (s *signer) find(spec string, f key.File) error {
-	service, server := "", ""
-	if spec != "" {
-		var err error
-		if service, server, err = key.ParseServer(spec); err != nil {
-			return cli.UsageError("%w", err)
-		}
-	}
-	service, s.server = cmp.Or(service, f.Service), cmp.Or(server, f.Server)
-	if s.server == "" && s.seq < 0 {
+// find settles the server and the service, as far as they are needed.
+func (s *signer) find(spec string, f key.File) (err error) {
+	s.server, s.service, err = client.Locate(spec, f)
+	switch {
+	case err != nil:
+		return cli.UsageError("%w", err)
+	case s.server == "" && s.seq < 0:
 		return cli.UsageError("%w", client.ErrNoServer)
-	}
-	if s.version() == 0 {
-		return nil
-	}
-	if service == "" {
+	case s.service == "" && s.version() == 1:
 		return cli.UsageError("%w", client.ErrNoService)
 	}
-	name, err := rr.ParseName(service)
-	s.service = name.Lower()
-	return err
+	return nil
 }
 
 // newKey reads the key that a rekey moves to.
@@ -144,13 +131,7 @@ func (s *signer) packet(r *nup.Request) ([]byte, error) {
 // ask asks the server for the next sequence number, and for the proof of work
 // that it wants of a new account without a token.
 func (s *signer) ask(ctx context.Context) error {
-	o := client.Options{Limit: s.limit, Progress: func(waited time.Duration, cause error) {
-		why := ""
-		if cause != nil {
-			why = ": " + cause.Error()
-		}
-		say("no answer from %q after %.1fs%s; trying on", s.server, waited.Seconds(), why)
-	}}
+	o := client.Options{Limit: s.limit, Progress: client.Progress(os.Stderr, "nc-sign", s.server)}
 	seq, reply, err := client.NextSeq(ctx, s.server, s.secret, s.service, o)
 	switch {
 	case err == nil:
@@ -192,22 +173,15 @@ func (s *signer) admission(ctx context.Context, r *nup.Request) error {
 func (s *signer) work(ctx context.Context) (nonce uint64, err error) {
 	begun := time.Now()
 	next := 2 * time.Second
-	progress := func() {
-		if ctx.Err() != nil {
-			runtime.Goexit() // key.Work knows no other way to end before its end
-		}
+	nonce, ok := key.Work(s.service.String(), s.secret.Public().Bytes(), s.bits, func() bool {
 		if t := time.Since(begun); t > next {
 			say("solving a proof of work of %d bits, %.0fs so far", s.bits, t.Seconds())
 			next = t + 5*time.Second
 		}
+		return ctx.Err() == nil
+	})
+	if !ok {
+		return 0, errors.New("solve the proof of work: interrupted")
 	}
-	done := make(chan struct{})
-	err = errors.New("solve the proof of work: interrupted")
-	go func() {
-		defer close(done)
-		nonce = key.Work(s.service.String(), s.secret.Public().Bytes(), s.bits, progress)
-		err = nil
-	}()
-	<-done
-	return nonce, err
+	return nonce, nil
 }

@@ -13,6 +13,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
 	"strconv"
@@ -64,6 +65,18 @@ type Options struct {
 	// Tests put their own network here.
 	dial   func(ctx context.Context, to netip.AddrPort) (net.Conn, error)
 	lookup func(ctx context.Context, network, host string) ([]netip.Addr, error)
+}
+
+// Progress is a Progress function that tells the user of a tool, a line at a
+// time, what it is waiting for.
+func Progress(w io.Writer, tool, server string) func(time.Duration, error) {
+	return func(waited time.Duration, cause error) {
+		why := ""
+		if cause != nil {
+			why = ": " + cause.Error()
+		}
+		fmt.Fprintf(w, "%s: no answer from %q after %.1fs%s; trying on\n", tool, server, waited.Seconds(), why)
+	}
 }
 
 // A NoAnswerError tells what was tried. It is an ErrNoAnswer.

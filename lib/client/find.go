@@ -18,35 +18,48 @@ var (
 	ErrNoService = errors.New("no service: write the server as service@host, or name it in the key file")
 )
 
-// Find tells where to send: spec, written as key.ParseServer reads it, or else
-// $NAMECAST_SERVER, or else what the key file names. The service is empty
-// unless it is wanted. The key file is read only for what is missing, and there
-// need not be one. Errors are key.ErrServer, ErrNoServer, ErrNoService and
+// Find tells where to send: as [Locate] does, with the default key file, which
+// is read only for what is missing and need not be there. The service is empty
+// unless it is wanted. Errors are key.ErrServer, ErrNoServer, ErrNoService and
 // those of key.Load.
 func Find(spec string, wantService bool) (server string, service rr.Name, err error) {
-	var name string
-	if spec = cmp.Or(spec, os.Getenv("NAMECAST_SERVER")); spec != "" {
-		if name, server, err = key.ParseServer(spec); err != nil {
-			return "", "", badSpec{err}
+	server, service, err = Locate(spec, key.File{})
+	if err == nil && (server == "" || wantService && service == "") {
+		var f key.File
+		if f, err = keyFile(); err == nil {
+			server, service, err = Locate(spec, f)
 		}
-	}
-	if server == "" || wantService && name == "" {
-		f, err := keyFile()
-		if err != nil {
-			return "", "", err
-		}
-		name, server = cmp.Or(name, f.Service), cmp.Or(server, f.Server)
 	}
 	switch {
+	case err != nil:
+		return "", "", err
 	case server == "":
 		return "", "", ErrNoServer
 	case !wantService:
 		return server, "", nil
-	case name == "":
+	case service == "":
 		return "", "", fmt.Errorf("server %q: %w", server, ErrNoService)
 	}
-	service, err = rr.ParseName(name)
-	return server, service.Lower(), err
+	return server, service, nil
+}
+
+// Locate gives the server, "host:port", and the service as far as they are
+// known: from spec, written as key.ParseServer reads it, or else from
+// $NAMECAST_SERVER, and what these do not say from the key file. What nobody
+// says is empty. The error is a key.ErrServer.
+func Locate(spec string, f key.File) (server string, service rr.Name, err error) {
+	var name string
+	if spec = cmp.Or(spec, os.Getenv("NAMECAST_SERVER")); spec != "" {
+		if name, server, err = key.ParseServer(spec); err != nil {
+			return "", "", err
+		}
+	}
+	if name = cmp.Or(name, f.Service); name != "" {
+		if service, err = rr.ParseName(name); err != nil {
+			return "", "", fmt.Errorf("%w: service %q", key.ErrServer, name)
+		}
+	}
+	return cmp.Or(server, f.Server), service.Lower(), nil
 }
 
 // keyFile reads the key file. Only one that $NAMECAST_KEY names must exist.
@@ -61,8 +74,3 @@ func keyFile() (key.File, error) {
 	}
 	return f, err
 }
-
-// A badSpec is a key.ErrServer, whatever is wrong with the server's text.
-type badSpec struct{ error }
-
-func (badSpec) Is(target error) bool { return target == key.ErrServer }

@@ -87,17 +87,20 @@ func TestToken(t *testing.T) {
 func TestWork(t *testing.T) {
 	pub := testKey(t).Public().Bytes()
 	calls := 0
-	nonce := Work("namecast.example", pub, 18, func() { calls++ })
-	if !CheckWork("namecast.example", pub, nonce, 18) {
+	nonce, ok := Work("namecast.example", pub, 18, func() bool { calls++; return true })
+	if !ok || !CheckWork("namecast.example", pub, nonce, 18) {
 		t.Fatalf("nonce %d is refused", nonce)
 	}
-	if uint64(calls) != nonce/progressEvery {
-		t.Errorf("progress called %d times for %d tries", calls, nonce)
+	if uint64(calls) != nonce/goOnEvery {
+		t.Errorf("goOn called %d times for %d tries", calls, nonce)
 	}
 	if CheckWork("namecast.exampl", pub, nonce, 18) || CheckWork("namecast.example", pub[1:], nonce, 18) || CheckWork("namecast.example", pub, nonce+1, 18) {
 		t.Error("the work counts for something else")
 	}
-	if !CheckWork("", nil, 0, 0) || CheckWork("", nil, 0, 257) || Work("", nil, 0, nil) != 0 {
+	if _, ok := Work("namecast.example", pub, MaxWork, func() bool { return false }); ok {
+		t.Error("work that was told to stop went on")
+	}
+	if !CheckWork("", nil, 0, 0) || CheckWork("", nil, 0, 257) {
 		t.Error("the limits are wrong")
 	}
 }
@@ -105,7 +108,7 @@ func TestWork(t *testing.T) {
 // The first nonces with 8 and 12 zero bits, found with Python's hashlib.
 func TestWorkVectors(t *testing.T) {
 	for bits, want := range map[int]uint64{8: 11, 12: 708} {
-		if got := Work("namecast.example", []byte("key"), bits, nil); got != want {
+		if got, ok := Work("namecast.example", []byte("key"), bits, nil); got != want || !ok {
 			t.Errorf("%d bits: nonce %d, want %d", bits, got, want)
 		}
 	}

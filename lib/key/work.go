@@ -10,24 +10,24 @@ import (
 // more than that may have no solution, and nobody would wait for it.
 const MaxWork = 48
 
-// progressEvery is how many tries lie between two calls of progress.
-const progressEvery = 1 << 16
+// goOnEvery is how many tries lie between two calls of goOn.
+const goOnEvery = 1 << 16
 
 // Work finds a nonce that CheckWork accepts: it takes about 2^bits tries.
-// It calls progress, if that is not nil, every 2^16 tries.
-// Past MaxWork bits it looks for MaxWork.
-func Work(service string, pub []byte, bits int, progress func()) (nonce uint64) {
+// It calls goOn, if that is not nil, every 2^16 tries, and gives up, not ok,
+// when it says no. Past MaxWork bits it looks for MaxWork.
+func Work(service string, pub []byte, bits int, goOn func() bool) (nonce uint64, ok bool) {
 	b := workInput(service, pub)
 	tail := b[len(b)-8:]
 	bits = min(bits, MaxWork)
 	for {
 		binary.BigEndian.PutUint64(tail, nonce)
 		if leadingZeros(sha256.Sum256(b)) >= bits {
-			return nonce
+			return nonce, true
 		}
 		nonce++
-		if nonce%progressEvery == 0 && progress != nil {
-			progress()
+		if nonce%goOnEvery == 0 && goOn != nil && !goOn() {
+			return 0, false
 		}
 	}
 }

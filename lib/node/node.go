@@ -87,7 +87,7 @@ func (n *node) configure() (err error) {
 	if err != nil {
 		return err
 	}
-	contact, err := zone.Mailbox(n.Contact)
+	contact, err := rr.ParseMailbox(n.Contact)
 	if n.Contact == "" {
 		contact, err = rr.MustName("hostmaster").Join(n.base)
 	}

@@ -49,7 +49,7 @@ type DNS struct {
 
 // grace is how long after its end Serve goes on answering what was received
 // before.
-const grace = 50 * time.Millisecond
+const grace = 200 * time.Millisecond
 
 // maxQuery is the largest query taken, in octets. Real ones have less than 300;
 // padding (RFC 8467) and signatures leave them below this.

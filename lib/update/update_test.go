@@ -302,7 +302,7 @@ func TestAdmission(t *testing.T) {
 		{"another's token", Admission{Secret: secret}, with(func(r *nup.Request) { r.Token = []byte(key.Token(secret, base.String(), "x")) }), nup.StatusNotAdmitted},
 		{"another service's token", Admission{Secret: secret}, with(func(r *nup.Request) { r.Token = []byte(key.Token(secret, "other.example", name)) }), nup.StatusNotAdmitted},
 		{"no work", Admission{Work: 8}, plain, nup.StatusNotAdmitted},
-		{"work", Admission{Work: 8}, with(func(r *nup.Request) { r.Work, r.HasWork = key.Work(base.String(), pub, 8, nil), true }), nup.StatusOK},
+		{"work", Admission{Work: 8}, with(func(r *nup.Request) { r.Work, r.HasWork = key.Work(base.String(), pub, 8, nil) }), nup.StatusOK},
 		{"listed, though no work", Admission{Work: 8, List: map[string]bool{name: true}}, plain, nup.StatusOK},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -54,7 +54,7 @@ func TestEDNS(t *testing.T) {
 		want string
 		opt  bool
 	}{
-		{"version 1", with(ask("www.example.com.", dns.TypeA), 1232, func(o *dns.OPT) { o.SetVersion(1) }), "BADVERS", true},
+		{"version 1", with(ask("www.example.com.", dns.TypeA), 1232, func(o *dns.OPT) { o.SetVersion(1) }), "BADSIG", true}, // one number with BADVERS: 16
 		{"two OPT", with(with(ask("www.example.com.", dns.TypeA), 1232, nil), 1232, nil), "FORMERR", false},
 		{"OPT of a name", with(ask("www.example.com.", dns.TypeA), 1232, func(o *dns.OPT) { o.Hdr.Name = "a." }), "FORMERR", false},
 		{"an error keeps OPT", with(ask("www.outside.test.", dns.TypeA), 1232, nil), "REFUSED", true},

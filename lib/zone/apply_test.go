@@ -262,17 +262,3 @@ func TestNext(t *testing.T) {
 		}
 	}
 }
-
-func TestMailbox(t *testing.T) {
-	for _, c := range []struct{ in, want string }{
-		{"hostmaster@example.com", "hostmaster.example.com."},
-		{"first.last@example.com", `first\.last.example.com.`},
-		{"nobody", ""}, {"@example.com", ""}, {"a@", ""}, {"a@b..c", ""},
-		{strings.Repeat("a", 64) + "@example.com", ""},
-	} {
-		n, err := zone.Mailbox(c.in)
-		if got := n.FQDN(); (err == nil) != (c.want != "") || err == nil && got != c.want {
-			t.Errorf("Mailbox(%q) = %s, %v; want %q", c.in, got, err, c.want)
-		}
-	}
-}

@@ -1,8 +1,6 @@
 package zone
 
 import (
-	"strings"
-
 	"namecast/lib/nup"
 	"namecast/lib/rr"
 	"namecast/lib/store"
@@ -124,7 +122,7 @@ func (d *draft) absent(e nup.Element) *Refusal {
 // validate makes the account the owner of a domain, or changes the SOA fields
 // of one that it owns.
 func (d *draft) validate(e nup.Element) *Refusal {
-	contact, err := Mailbox(e.Contact)
+	contact, err := rr.ParseMailbox(e.Contact)
 	if err != nil {
 		return refuse(nup.CodeBadData, "bad contact address %q", e.Contact)
 	}
@@ -160,20 +158,6 @@ func (d *draft) claim(domain rr.Name) *Refusal {
 	}
 	d.claims = append(d.claims, domain)
 	return nil
-}
-
-// Mailbox turns an e-mail address into an RNAME (RFC 1035 section 8): the local
-// part is one label.
-func Mailbox(address string) (rr.Name, error) {
-	at := strings.LastIndexByte(address, '@')
-	if at < 1 || at > rr.MaxLabel {
-		return "", rr.ErrBadName
-	}
-	host, err := rr.ParseName(address[at+1:])
-	if err != nil || host == "" {
-		return "", rr.ErrBadName
-	}
-	return (rr.Name(rune(at)) + rr.Name(address[:at])).Join(host)
 }
 
 // rekey moves the account to a new key; its name stays.
