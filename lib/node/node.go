@@ -183,11 +183,7 @@ func (n *node) serve(ctx context.Context) error {
 			cancel()
 		})
 	}
-	var udp []net.PacketConn
-	for _, c := range n.udp {
-		udp = append(udp, c)
-	}
-	run(func() error { return n.dns.Serve(ctx, udp, n.tcp) })
+	run(func() error { return n.dns.Serve(ctx, n.udp, n.tcp) })
 	run(func() error { return n.updates.Serve(ctx, n.nup...) })
 	run(func() error { return n.control.serve(ctx) })
 	run(func() error { return n.watchStore(ctx) })

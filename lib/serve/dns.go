@@ -57,8 +57,8 @@ const maxQuery = 4096
 
 // Serve answers on the sockets until ctx ends, answers what was received by
 // then, closes the sockets and returns. The error is that of a socket that
-// failed by itself. The packet connections must be UDP sockets.
-func (d *DNS) Serve(ctx context.Context, udp []net.PacketConn, tcp []net.Listener) error {
+// failed by itself.
+func (d *DNS) Serve(ctx context.Context, udp []*net.UDPConn, tcp []net.Listener) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	d.conns.open(d.Limits)

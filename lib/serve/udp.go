@@ -12,12 +12,7 @@ import (
 )
 
 // serveUDP answers on one socket, with buffers that are used again and again.
-func (d *DNS) serveUDP(ctx context.Context, p net.PacketConn) error {
-	c, ok := p.(*net.UDPConn)
-	if !ok {
-		p.Close()
-		return fmt.Errorf("%s is not a UDP socket", p.LocalAddr())
-	}
+func (d *DNS) serveUDP(ctx context.Context, c *net.UDPConn) error {
 	defer c.Close()
 	stop := context.AfterFunc(ctx, func() { c.SetReadDeadline(time.Now().Add(grace)) })
 	defer stop()
