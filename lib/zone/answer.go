@@ -47,6 +47,11 @@ func (s *Service) Answer(v store.View, q *dns.Msg, udp bool) (*dns.Msg, error) {
 	if m.Rcode = check(q); m.Rcode != dns.RcodeSuccess {
 		return m, nil
 	}
+	if t := signature(q); t != nil {
+		m.Rcode = dns.RcodeNotAuth
+		m.Extra = append(m.Extra, t)
+		return m, nil
+	}
 	return m, s.fill(v, m, limit, udp)
 }
 
@@ -102,6 +107,19 @@ func (s *Service) opt(asked *dns.OPT) *dns.OPT {
 	return o
 }
 
+// signature answers a TSIG record, whose key nobody here knows, with BADKEY (RFC
+// 8945 section 5.2.1); nil if the query has none.
+func signature(q *dns.Msg) dns.RR {
+	t := q.IsTsig()
+	if t == nil {
+		return nil
+	}
+	return &dns.TSIG{
+		Hdr:       dns.RR_Header{Name: t.Hdr.Name, Rrtype: dns.TypeTSIG, Class: dns.ClassANY},
+		Algorithm: t.Algorithm, TimeSigned: t.TimeSigned, Fudge: t.Fudge, OrigId: q.Id, Error: dns.RcodeBadKey,
+	}
+}
+
 // check gives the response code of a query that is not a plain question.
 func check(q *dns.Msg) int {
 	switch {
@@ -113,12 +131,24 @@ func check(q *dns.Msg) int {
 		return dns.RcodeFormatError
 	case len(q.Answer) > 0, len(q.Ns) > 0 && q.Question[0].Qtype != dns.TypeIXFR:
 		return dns.RcodeFormatError
+	case misplacedTSIG(q): // RFC 8945 section 5.1
+		return dns.RcodeFormatError
 	case q.Question[0].Qclass == dns.ClassCHAOS:
 		return dns.RcodeSuccess
 	case q.Question[0].Qclass != dns.ClassINET:
 		return dns.RcodeRefused
 	}
 	return checkType(q.Question[0].Qtype)
+}
+
+// misplacedTSIG reports a TSIG record that is not the last of all.
+func misplacedTSIG(q *dns.Msg) bool {
+	for i, r := range q.Extra {
+		if r.Header().Rrtype == dns.TypeTSIG && i+1 < len(q.Extra) {
+			return true
+		}
+	}
+	return false
 }
 
 // checkType gives the response code of a question for a type that only ever

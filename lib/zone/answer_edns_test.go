@@ -69,6 +69,27 @@ func TestEDNS(t *testing.T) {
 	}
 }
 
+func TestTSIG(t *testing.T) {
+	signed := func() *dns.Msg {
+		q := with(ask("www.example.com.", dns.TypeA), 1232, nil)
+		q.SetTsig("some.key.", dns.HmacSHA256, 300, 1257894000)
+		return q
+	}
+	m := answered(t, signed())
+	got := m.IsTsig()
+	if m.Rcode != dns.RcodeNotAuth || got == nil || got.Error != dns.RcodeBadKey || got.MACSize != 0 || got.OrigId != m.Id {
+		t.Errorf("%v", m)
+	}
+	if _, err := m.Pack(); err != nil {
+		t.Error(err)
+	}
+	q := signed()
+	q.Extra[0], q.Extra[1] = q.Extra[1], q.Extra[0]
+	if m := answered(t, q); m.Rcode != dns.RcodeFormatError {
+		t.Errorf("TSIG that is not last: %s", dns.RcodeToString[m.Rcode])
+	}
+}
+
 func TestOtherQueries(t *testing.T) {
 	for _, c := range []struct {
 		name   string

@@ -74,12 +74,21 @@ func (c *client) try(q question) (*dns.Msg, error) {
 	}
 	c.id++
 	conn.SetDeadline(time.Now().Add(patience))
-	if err := conn.WriteMsg(q.message(c.id)); err != nil {
+	// Octets, not messages: the library would want to know every TSIG key.
+	packed, err := q.message(c.id).Pack()
+	if err != nil {
 		return nil, err
 	}
-	for {
-		r, err := conn.ReadMsg()
+	if _, err := conn.Write(packed); err != nil {
+		return nil, err
+	}
+	for in := make([]byte, dns.MaxMsgSize); ; {
+		n, err := conn.Read(in)
 		if err != nil {
+			return nil, err
+		}
+		r := new(dns.Msg)
+		if err := r.Unpack(in[:n]); err != nil {
 			return nil, err
 		}
 		if r.Id == c.id {

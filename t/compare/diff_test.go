@@ -49,6 +49,7 @@ func compare(ours, theirs *dns.Msg) []diff {
 	note("z", ours.Zero, theirs.Zero)
 	note("question", ours.Question, theirs.Question)
 	note("opt", optOf(ours), optOf(theirs))
+	note("tsig", tsigOf(ours), tsigOf(theirs))
 	for _, s := range []struct {
 		what string
 		a, b []dns.RR
@@ -72,7 +73,16 @@ func optOf(m *dns.Msg) string {
 	return fmt.Sprintf("version %d do %t", o.Version(), o.Do())
 }
 
-// minus gives the records of a that b lacks, OPT aside.
+// tsigOf is what is compared of a TSIG record.
+func tsigOf(m *dns.Msg) string {
+	t := m.IsTsig()
+	if t == nil {
+		return "none"
+	}
+	return fmt.Sprintf("%s error %d mac %d", t.Hdr.Name, t.Error, t.MACSize)
+}
+
+// minus gives the records of a that b lacks, OPT and TSIG aside.
 func minus(a, b []dns.RR) []string {
 	have := map[string]int{}
 	for _, r := range b {
@@ -80,7 +90,7 @@ func minus(a, b []dns.RR) []string {
 	}
 	var out []string
 	for _, r := range a {
-		if l := line(r); r.Header().Rrtype != dns.TypeOPT {
+		if l := line(r); r.Header().Rrtype != dns.TypeOPT && r.Header().Rrtype != dns.TypeTSIG {
 			if have[l] > 0 {
 				have[l]--
 			} else {

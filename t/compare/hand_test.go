@@ -118,7 +118,7 @@ func oddities() []question {
 		for opcode := 1; opcode < 16; opcode++ {
 			out = append(out, question{name: name, kind: dns.TypeSOA, class: dns.ClassINET, opcode: opcode})
 		}
-		for _, edns := range []string{"", "do", "nsid", "unknown", "version1", "two"} {
+		for _, edns := range []string{"", "do", "nsid", "unknown", "version1", "two", "tsig"} {
 			for _, payload := range []uint16{512, 1232, 65535} {
 				out = append(out, question{name: name, kind: dns.TypeA, class: dns.ClassINET, payload: payload, edns: edns, flags: "rdcdadz"})
 			}

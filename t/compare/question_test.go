@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strings"
+	"time"
 
 	"github.com/miekg/dns"
 )
@@ -16,7 +17,7 @@ type question struct {
 	opcode  int
 	tcp     bool
 	flags   string // of "rd", "cd", "ad", "z", in any order
-	edns    string // "" is none; else "do", "nsid", "unknown", "version1", "two", "cookie"
+	edns    string // "" is none; else "do", "nsid", "unknown", "version1", "two", "tsig"
 	payload uint16 // EDNS buffer size; 0 is no EDNS
 }
 
@@ -62,6 +63,9 @@ func (q question) message(id uint16) *dns.Msg {
 		o.Option = append(o.Option, &dns.EDNS0_LOCAL{Code: 65001, Data: []byte("data")})
 	case "version1":
 		o.SetVersion(1)
+	case "tsig":
+		m.SetTsig("some.key.", dns.HmacSHA256, 300, time.Now().Unix())
+		m.IsTsig().MAC, m.IsTsig().MACSize = strings.Repeat("00", 32), 32
 	case "two":
 		m.Extra = append(m.Extra, o)
 	}
