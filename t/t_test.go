@@ -4,6 +4,7 @@ package t
 
 import (
 	"flag"
+	"fmt"
 	"io/fs"
 	"net"
 	"os"
@@ -36,6 +37,12 @@ func TestTools(t *testing.T) {
 			e.Setenv("GOCOVERDIR", os.Getenv("GOCOVERDIR"))
 			e.Values[daemonsKey{}] = map[string]*daemon{}
 			return nil
+		},
+		Condition: func(cond string) (bool, error) {
+			if cond == "root" {
+				return os.Getuid() == 0, nil
+			}
+			return false, fmt.Errorf("unknown condition %q", cond)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"start": start, "term": term, "crash": crash,

@@ -76,9 +76,11 @@ func lex(line string) ([]token, error) {
 	return out, nil
 }
 
-// tokenLength measures the token that s begins with.
+// tokenLength measures the token that s begins with. Quotes after "=" are part
+// of a word, as in the alpn="h2,h3" of SVCB data (RFC 9460 section 2.1).
 func tokenLength(s string) (int, error) {
 	quoted := s[0] == '"'
+	inner := false
 	for i := 0; i < len(s); i++ {
 		c := s[i]
 		switch {
@@ -91,16 +93,20 @@ func tokenLength(s string) (int, error) {
 			if s[i] < ' ' || s[i] == 0x7F {
 				return 0, fmt.Errorf("control character %q; write it as \\%03d", s[i], s[i])
 			}
+		case inner:
+			inner = c != '"'
 		case quoted && c == '"' && i > 0:
 			return i + 1, nil
 		case quoted:
+		case c == '"' && i > 0 && s[i-1] == '=':
+			inner = true
 		case c == ' ' || c == '\t' || c == '(' || c == ')' || c == '"':
 			return i, nil
 		case c == ';':
 			return 0, fmt.Errorf(`";" in %q would start a comment; put the text in quotes`, s[:i])
 		}
 	}
-	if quoted {
+	if quoted || inner {
 		return 0, errors.New("quoted string does not end")
 	}
 	return len(s), nil
