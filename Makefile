@@ -24,7 +24,7 @@ test: tools check race vuln
 	@echo "make test: all passed"
 
 tools:
-	@sh t/tools.sh
+	@sh t/peers/install.sh
 
 check:
 	@test -z "$$(gofmt -l cmd lib t)" || { echo "gofmt needed:"; gofmt -l cmd lib t; exit 1; }

@@ -10,13 +10,15 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"namecast/t/tools"
 )
 
 // TestManuals checks that what a tool prints for -h begins with its package
 // comment, word for word, that every flag is listed there, and that the README
 // names the tool.
 func TestManuals(t *testing.T) {
-	bin := build(t)
+	bin := tools.Build(t)
 	readme, err := os.ReadFile("../README.md")
 	if err != nil {
 		t.Fatal(err)

@@ -7,30 +7,25 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
-	"io/fs"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
-	"time"
+
+	"namecast/t/tools"
 )
 
 // startNode builds the tools, starts nc-serve and has every account send its
 // records to it. It names the accounts and returns where the node answers.
 func startNode(t *testing.T, all []*account) (dnsAddr string) {
 	t.Helper()
-	noteSources(t)
-	tools := filepath.Join(t.TempDir(), "bin")
-	run(t, "", "go", "build", "-o", tools+"/", "../../cmd/...")
-	dir := t.TempDir()
+	bin, dir := tools.Build(t), t.TempDir()
 	var grants strings.Builder
 	for _, a := range all {
 		a.file = filepath.Join(dir, a.key+".key")
-		run(t, secret(t, a.key), tools+"/nc-keygen", "-import", "-o", a.file)
-		a.name = strings.TrimSpace(run(t, read(t, a.file), tools+"/nc-keygen", "-hash"))
+		run(t, secret(t, a.key), bin+"/nc-keygen", "-import", "-o", a.file)
+		a.name = strings.TrimSpace(run(t, read(t, a.file), bin+"/nc-keygen", "-hash"))
 		for _, d := range a.domains {
 			fmt.Fprintf(&grants, "domain=%s account=%s\n", d, a.name)
 		}
@@ -39,12 +34,11 @@ func startNode(t *testing.T, all []*account) (dnsAddr string) {
 	if err := os.WriteFile(granted, []byte(grants.String()), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	words := serve(t, tools+"/nc-serve", "-domain", base, "-grant", granted, "-db", filepath.Join(dir, "db"),
-		"-dns", "127.0.0.1:0", "-nup", "127.0.0.1:0", "-id", "node-1", "-ns", nameServers)
+	words := tools.Serve(t, bin, dir, "-grant", granted, "-id", "node-1", "-ns", nameServers).Words
 	for _, a := range all {
 		server := base + "@" + words["nup"]
-		packets := run(t, a.update(), tools+"/nc-sign", "-k", a.file, "-s", server)
-		run(t, packets, tools+"/nc-send", "-s", server)
+		packets := run(t, a.update(), bin+"/nc-sign", "-k", a.file, "-s", server)
+		run(t, packets, bin+"/nc-send", "-s", server)
 	}
 	return words["dns"]
 }
@@ -106,79 +100,4 @@ func read(t *testing.T, path string) string {
 		t.Fatal(err)
 	}
 	return string(b)
-}
-
-// serve starts a daemon, waits until it says READY=1 as to a supervisor, and
-// returns the words name=value of its STATUS line. At the test's end the daemon
-// must end with 0.
-func serve(t *testing.T, program string, args ...string) map[string]string {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "nc") // short: a socket's path has 108 octets at most
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	sock, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: filepath.Join(dir, "n"), Net: "unixgram"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer sock.Close()
-	cmd := exec.Command(program, args...)
-	cmd.Env = append(os.Environ(), "NOTIFY_SOCKET="+sock.LocalAddr().String())
-	var log bytes.Buffer
-	cmd.Stderr = &log
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := end(cmd); err != nil {
-			t.Errorf("%s: %v\n%s", filepath.Base(program), err, log.String())
-		}
-	})
-	message := make([]byte, 4096)
-	sock.SetReadDeadline(time.Now().Add(20 * time.Second))
-	n, err := sock.Read(message)
-	status, ready := strings.CutPrefix(string(message[:n]), "READY=1\nSTATUS=")
-	if err != nil || !ready {
-		_ = end(cmd) // its log says more than how it ended
-		t.Fatalf("%s is not ready: %v %q\n%s", filepath.Base(program), err, message[:n], log.String())
-	}
-	words := map[string]string{}
-	for _, w := range strings.Fields(status) {
-		name, value, _ := strings.Cut(w, "=")
-		words[name] = value
-	}
-	return words
-}
-
-// end ends a daemon with SIGTERM, and waits until it is gone.
-func end(cmd *exec.Cmd) error {
-	if cmd.ProcessState != nil {
-		return nil
-	}
-	_ = cmd.Process.Signal(syscall.SIGTERM)
-	late := time.AfterFunc(10*time.Second, func() { cmd.Process.Kill() })
-	defer late.Stop()
-	return cmd.Wait()
-}
-
-// noteSources opens every source of the tools, so that "go test" does not
-// answer from its cache after an edit.
-func noteSources(t *testing.T) {
-	t.Helper()
-	for _, root := range []string{"../../cmd", "../../lib"} {
-		err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
-			if err != nil || d.IsDir() || filepath.Ext(path) != ".go" {
-				return err
-			}
-			f, err := os.Open(path)
-			if err != nil {
-				return err
-			}
-			return f.Close()
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
 }

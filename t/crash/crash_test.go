@@ -24,6 +24,8 @@ import (
 	"time"
 
 	"github.com/miekg/dns"
+
+	"namecast/t/tools"
 )
 
 var kills = flag.Int("kills", 200, "how often to kill the node")
@@ -38,7 +40,7 @@ func TestKill(t *testing.T) {
 	if testing.Short() {
 		*kills = 20
 	}
-	bin := build(t)
+	bin := tools.Build(t)
 	dir := t.TempDir()
 	node := &node{t: t, bin: bin, dir: dir}
 	var clients []*client
@@ -79,68 +81,29 @@ func TestKill(t *testing.T) {
 		*kills, time.Since(began).Round(time.Second), total, slowest.Round(time.Millisecond))
 }
 
-func build(t *testing.T) string {
-	t.Helper()
-	bin := t.TempDir()
-	cmd := exec.Command("go", "build", "-o", bin, "./cmd/...")
-	cmd.Dir = filepath.Join("..", "..")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
-	}
-	return bin
-}
-
 // A node is the nc-serve that is killed.
 type node struct {
 	t        *testing.T
 	bin, dir string
-	cmd      *exec.Cmd
-	stderr   bytes.Buffer
+	daemon   *tools.Daemon
 	dns, nup string
 }
 
-// start runs the node and waits for its word on $NOTIFY_SOCKET.
 func (n *node) start() {
 	n.t.Helper()
-	path := filepath.Join(n.dir, "notify")
-	os.Remove(path)
-	sock, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
-	if err != nil {
-		n.t.Fatal(err)
-	}
-	defer sock.Close()
-	n.stderr.Reset()
-	n.cmd = exec.Command(filepath.Join(n.bin, "nc-serve"), "-domain", "namecast.example", "-ns", "ns1.namecast.example=127.0.0.1",
+	cmd := exec.Command(filepath.Join(n.bin, "nc-serve"), "-domain", "namecast.example", "-ns", "ns1.namecast.example=127.0.0.1",
 		"-dns", "127.0.0.1:0", "-nup", "127.0.0.1:0", "-db", filepath.Join(n.dir, "db"), "-max-records", "0", "-max-bytes", "0",
 		"-rate-source", "none", "-rate-account", "none")
-	n.cmd.Env = append(os.Environ(), "NOTIFY_SOCKET="+path)
-	n.cmd.Stderr = &n.stderr
-	if err := n.cmd.Start(); err != nil {
-		n.t.Fatal(err)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	var err error
+	if n.daemon, err = tools.Start(cmd); err != nil {
+		n.t.Fatalf("%v\n%s", err, stderr.String())
 	}
-	n.t.Cleanup(func() { n.cmd.Process.Kill() })
-	sock.SetReadDeadline(time.Now().Add(20 * time.Second))
-	buf := make([]byte, 4096)
-	size, err := sock.Read(buf)
-	if err != nil {
-		n.kill()
-		n.t.Fatalf("the node does not start: %v\n%s", err, n.stderr.String())
-	}
-	for word := range strings.FieldsSeq(string(buf[:size])) {
-		word = strings.TrimPrefix(word, "STATUS=")
-		if a, ok := strings.CutPrefix(word, "dns="); ok {
-			n.dns = a
-		}
-		if a, ok := strings.CutPrefix(word, "nup="); ok {
-			n.nup = a
-		}
-	}
+	n.dns, n.nup = n.daemon.Words["dns"], n.daemon.Words["nup"]
 }
 
-func (n *node) kill() {
-	n.cmd.Process.Kill()
-	n.cmd.Wait()
-}
+func (n *node) kill() { n.daemon.Kill() }
 
 // A client has an account and a row of packets for it. Packet i sets the TXT
 // records of "a" and "b" to i and adds one at "u<i>": three records that are

@@ -3,15 +3,14 @@ package java
 import (
 	"bytes"
 	"context"
-	"io/fs"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
+
+	"namecast/t/tools"
 )
 
 // A place holds the tools, the Java client and a node that runs.
@@ -30,13 +29,10 @@ func setup(t *testing.T) *place {
 	if _, err := exec.LookPath("javac"); err != nil {
 		t.Skip("javac is not installed (Debian: default-jdk-headless)")
 	}
-	if err := noteSources("../.."); err != nil {
-		t.Fatal(err)
-	}
-	p := &place{t: t, bin: t.TempDir(), java: t.TempDir(), work: t.TempDir()}
-	p.must(nil, "go", "build", "-o", p.bin, "../../cmd/nc-keygen", "../../cmd/nc-sign", "../../cmd/nc-send", "../../cmd/nc-serve")
+	p := &place{t: t, bin: tools.Build(t), java: t.TempDir(), work: t.TempDir()}
 	p.must(nil, "javac", "-Xlint:all", "-Werror", "-d", p.java, "Namecast.java")
-	p.serve()
+	d := tools.Serve(t, p.bin, p.work, "-ns", "ns1.namecast.example=127.0.0.1")
+	p.dns, p.nup = d.Words["dns"], d.Words["nup"]
 	return p
 }
 
@@ -45,68 +41,6 @@ func (p *place) with(t *testing.T) *place {
 	q := *p
 	q.t = t
 	return &q
-}
-
-// noteSources opens every source of the tools, so that "go test" knows that
-// this test depends on them.
-func noteSources(root string) error {
-	return filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() || filepath.Ext(path) != ".go" && filepath.Ext(path) != ".java" {
-			return err
-		}
-		f, err := os.Open(path)
-		if err != nil {
-			return err
-		}
-		return f.Close()
-	})
-}
-
-// serve starts the node on free ports and ends it with the test.
-func (p *place) serve() {
-	p.t.Helper()
-	dir, err := os.MkdirTemp("", "nc") // short: a socket's path has 108 octets at most
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	p.t.Cleanup(func() { os.RemoveAll(dir) })
-	sock, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: filepath.Join(dir, "n"), Net: "unixgram"})
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	defer sock.Close()
-	var log bytes.Buffer
-	cmd := exec.Command(filepath.Join(p.bin, "nc-serve"), "-domain", "namecast.example", "-dns", "127.0.0.1:0",
-		"-nup", "127.0.0.1:0", "-ns", "ns1.namecast.example=127.0.0.1", "-db", filepath.Join(p.work, "db"))
-	cmd.Env = append(os.Environ(), "NOTIFY_SOCKET="+sock.LocalAddr().String())
-	cmd.Stderr = &log
-	if err := cmd.Start(); err != nil {
-		p.t.Fatal(err)
-	}
-	p.t.Cleanup(func() {
-		cmd.Process.Signal(syscall.SIGTERM)
-		if err := cmd.Wait(); err != nil {
-			p.t.Errorf("nc-serve: %v\n%s", err, &log)
-		}
-	})
-	sock.SetReadDeadline(time.Now().Add(20 * time.Second))
-	buf := make([]byte, 4096)
-	n, err := sock.Read(buf)
-	if err != nil {
-		p.t.Fatalf("nc-serve is not ready: %v", err)
-	}
-	for word := range strings.FieldsSeq(strings.ReplaceAll(string(buf[:n]), "STATUS=", "")) {
-		what, addr, _ := strings.Cut(word, "=")
-		switch what {
-		case "dns":
-			p.dns = addr
-		case "nup":
-			p.nup = addr
-		}
-	}
-	if p.dns == "" || p.nup == "" {
-		p.t.Fatalf("nc-serve says %q", buf[:n])
-	}
 }
 
 // run runs a program with the test's environment and returns what it prints.

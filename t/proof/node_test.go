@@ -3,7 +3,6 @@ package proof
 import (
 	"bytes"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,19 +14,8 @@ import (
 	"github.com/miekg/dns"
 
 	"namecast/t/peers"
+	"namecast/t/tools"
 )
-
-// build compiles the tools.
-func build(t *testing.T) string {
-	t.Helper()
-	bin := t.TempDir()
-	cmd := exec.Command("go", "build", "-o", bin, "./cmd/...")
-	cmd.Dir = filepath.Join("..", "..")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
-	}
-	return bin
-}
 
 // A node is a running nc-serve.
 type node struct {
@@ -60,54 +48,12 @@ func (n *node) reload() {
 // then expects it to end well.
 func startNode(t *testing.T, w *peers.World, args ...string) *node {
 	t.Helper()
-	n := &node{t: t, bin: build(t), dir: t.TempDir()}
-	sockets, err := os.MkdirTemp("", "nc") // short: a socket's path has 108 octets at most
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(sockets) })
-	notify, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: filepath.Join(sockets, "n"), Net: "unixgram"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer notify.Close()
-	cmd := exec.Command(filepath.Join(n.bin, "nc-serve"), append([]string{
-		"-domain", "namecast.example", "-ns", "ns1.namecast.example=127.0.53.3",
-		"-dns", "127.0.0.1:0", "-nup", "127.0.0.1:0", "-db", filepath.Join(n.dir, "db"),
+	n := &node{t: t, bin: tools.Build(t), dir: t.TempDir()}
+	d := tools.Serve(t, n.bin, n.dir, append([]string{
+		"-ns", "ns1.namecast.example=127.0.53.3",
 		"-resolver", w.Resolver.Addr, "-proof-private", "-proof-port", fmt.Sprint(w.Port),
 	}, args...)...)
-	cmd.Env = append(os.Environ(), "NOTIFY_SOCKET="+notify.LocalAddr().String())
-	log, err := os.Create(filepath.Join(n.dir, "log"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer log.Close()
-	cmd.Stderr = log
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	n.process = cmd.Process
-	t.Cleanup(func() {
-		cmd.Process.Signal(syscall.SIGTERM)
-		if err := cmd.Wait(); err != nil {
-			t.Errorf("nc-serve: %v\n%s", err, n.log())
-		}
-	})
-	notify.SetReadDeadline(time.Now().Add(20 * time.Second))
-	buf := make([]byte, 4096)
-	size, err := notify.Read(buf)
-	if err != nil {
-		t.Fatalf("nc-serve is not ready: %v\n%s", err, n.log())
-	}
-	for word := range strings.FieldsSeq(string(buf[:size])) {
-		word = strings.TrimPrefix(word, "STATUS=")
-		if a, ok := strings.CutPrefix(word, "dns="); ok {
-			n.dns = a
-		}
-		if a, ok := strings.CutPrefix(word, "nup="); ok {
-			n.nup = a
-		}
-	}
+	n.process, n.dns, n.nup = d.Process, d.Words["dns"], d.Words["nup"]
 	return n
 }
 

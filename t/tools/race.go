@@ -1,5 +1,5 @@
 //go:build race
 
-package t
+package tools
 
 func init() { buildFlags = append(buildFlags, "-race") }

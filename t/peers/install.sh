@@ -1,5 +1,5 @@
 #!/bin/sh
-# tools.sh installs the servers and programs that the tests compare with, from
+# install.sh installs the servers and programs that the tests compare with, from
 # the distribution's packages, when it may; otherwise it says what is missing.
 set -eu
 
