@@ -119,6 +119,9 @@ func Exchange(ctx context.Context, server string, packet []byte, o Options) (*nu
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrPacket, err)
 	}
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx) // nothing was sent, and a reply cannot win a race
+	}
 	x := &exchange{
 		o:      o.filled(),
 		server: server,
