@@ -44,20 +44,24 @@ func newServer(t *testing.T, change func(*Config)) *Server {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { db.Close() })
-	c := Config{Store: db, Base: base, Log: slog.New(slog.DiscardHandler), Now: time.Now}
+	c := config(db)
 	if change != nil {
 		change(&c)
 	}
 	return New(c)
 }
 
+func config(db store.Store) Config {
+	return Config{Store: db, Base: base, Log: slog.New(slog.DiscardHandler), Now: time.Now}
+}
+
 // An owner is a key that signs updates.
 type owner struct {
-	t   *testing.T
+	t   testing.TB
 	key *key.Secret
 }
 
-func newOwner(t *testing.T) owner {
+func newOwner(t testing.TB) owner {
 	k, err := key.Generate(rand.Reader)
 	if err != nil {
 		t.Fatal(err)
@@ -415,7 +419,7 @@ func FuzzHandle(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Cleanup(func() { db.Close() })
-	s := New(Config{Store: db, Base: base, Log: slog.New(slog.DiscardHandler), Now: time.Now})
+	s := New(config(db))
 	k, err := key.Generate(rand.Reader)
 	if err != nil {
 		f.Fatal(err)
