@@ -2,4 +2,4 @@
 
 package tools
 
-func init() { buildFlags = append(buildFlags, "-race") }
+func init() { daemonFlags = []string{"-race"} }
