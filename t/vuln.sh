@@ -16,6 +16,6 @@ case $code in
 		cat "$log" >&2
 		exit 1
 	fi
-	echo "make test: vulnerability check skipped: $(tail -1 "$log")" >&2
+	echo "make test: vulnerability check skipped: $(grep -m1 "^govulncheck:\\|^go: " "$log" || tail -1 "$log")" >&2
 	;;
 esac
