@@ -3,10 +3,11 @@
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.3.0
 FUZZTIME    = 60s
+TIME        = 1h
 PREFIX      = /usr/local
 ONCE        =
 
-.PHONY: all demo test tools check race vuln cover fuzz install clean
+.PHONY: all demo test tools check race vuln cover fuzz hostile install clean
 
 all:
 	@mkdir -p bin
@@ -47,6 +48,10 @@ cover:
 # Every fuzz target in turn, FUZZTIME each.
 fuzz:
 	@sh t/fuzz.sh $(FUZZTIME)
+
+# Mutated packets against a running node, for TIME.
+hostile:
+	go test -count=1 -v -timeout 0 -run TestHostile ./t/hostile -args -time $(TIME)
 
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin

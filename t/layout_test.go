@@ -15,27 +15,30 @@ var rooms = map[string][]string{
 	"cli":             {},
 	"ndb":             {},
 	"limit":           {},
+	"rrl":             {"limit"},
+	"cookie":          {},
 	"rr":              {},
 	"key":             {"ndb"},
 	"nup":             {"rr", "key"},
 	"store":           {"rr"},
 	"store/leveldb":   {"rr", "store"},
 	"store/storetest": {"rr", "store"},
-	"zone":            {"rr", "nup", "store"},
+	"dnssec":          {"rr", "ndb", "limit"},
+	"zone":            {"rr", "nup", "store", "dnssec"},
 	"claim":           {"rr"},
 	"client":          {"rr", "key", "nup"},
 	"sock":            {},
 	"update":          {"sock", "rr", "key", "nup", "store", "zone", "limit", "claim"},
-	"serve":           {"sock", "rr", "store", "zone", "limit"},
+	"serve":           {"sock", "rr", "store", "zone", "cookie", "rrl"},
 	"status":          {"nup", "serve", "store", "update"},
-	"node":            {"cli", "ndb", "rr", "key", "nup", "store", "store/leveldb", "zone", "claim", "limit", "update", "serve", "sock", "status"},
+	"node":            {"cli", "ndb", "rr", "key", "nup", "store", "store/leveldb", "dnssec", "zone", "claim", "limit", "cookie", "rrl", "update", "serve", "sock", "status"},
 }
 
 // homes says which rooms alone may use a module of others, outside of tests.
 var homes = map[string][]string{
 	"github.com/syndtr/goleveldb":         {"lib/store/leveldb"},
 	"github.com/osrg/gobgp/v3":            {"lib/speaker"},
-	"github.com/miekg/dns":                {"lib/rr", "lib/zone", "lib/serve", "lib/claim"},
+	"github.com/miekg/dns":                {"lib/rr", "lib/dnssec", "lib/zone", "lib/serve", "lib/claim"},
 	"github.com/prometheus/client_golang": {"lib/status"},
 	"github.com/google/go-cmp":            {"lib/store/storetest"},
 	"github.com/rogpeppe/go-internal":     {},
@@ -43,7 +46,7 @@ var homes = map[string][]string{
 }
 
 // pure rooms have their time, randomness, files and sockets given to them.
-var pure = []string{"lib/rr", "lib/nup", "lib/zone", "lib/ndb"}
+var pure = []string{"lib/rr", "lib/nup", "lib/zone", "lib/ndb", "lib/cookie", "lib/rrl"}
 
 // TestLayout checks the directions of import that README.md promises.
 func TestLayout(t *testing.T) {

@@ -7,6 +7,8 @@
 //	nc-keygen -hash < key
 //	nc-keygen -pub [-server server] < key
 //	nc-keygen -admit file [-server server] < key
+//	nc-keygen -dnssec [-next] [-o file] [< secret] [> file]
+//	nc-keygen -ds zone... < secret
 //
 // A key is an account: whoever has the key changes the account's records, and
 // nobody has to be asked for one. A new key is Ed25519, or with -dsa DSA of
@@ -35,6 +37,14 @@
 // secret that nc-serve has too, at least 16 octets. The user adds the token to
 // the line of the key file as !token=TOKEN.
 //
+// With -dnssec an operator makes the secret that all DNSSEC keys of a service are
+// made from, for 'nc-serve -dnssec'. With -next the secret on standard input is
+// written with new keys added, which nodes publish at once and sign with a day
+// later. With -ds the DS record of each zone is printed, for its registrar. Keys
+// that do not sign yet or no more stand there as comments; those of a retired
+// epoch go away when its line is deleted from the file, which is safe once no
+// parent has its DS and its signatures are gone from caches: a week later.
+//
 // Exit status: 0 done, 1 the key is refused or something would be overwritten,
 // 2 wrong usage, 111 no room on the disk: try again.
 //
@@ -44,6 +54,7 @@
 //	nc-keygen > me.key
 //	nc-keygen -hash < me.key
 //	openssl genpkey -algorithm ed25519 | nc-keygen -import -o me.key
+//	nc-keygen -ds example.com < dnssec.secret
 //	nc-keygen -pub < me.key | nc-keygen -admit token.secret -server namecast.example
 package main
 
@@ -64,8 +75,12 @@ func main() { cli.Tool{Name: "nc-keygen", Source: source, Run: run}.Main() }
 //go:embed main.go
 var source string // its package comment is the manual
 
+// maxZones is how many zones one command line may have.
+const maxZones = 100000
+
 func run(ctx context.Context, fs *flag.FlagSet, parse func() error) error {
 	var o options
+	var d dnssecForms
 	fs.IntVar(&o.bits, "dsa", 0, "make a DSA key of so many `bits`: 1024, 2048 or 3072")
 	fs.StringVar(&o.server, "server", "", "`server` of the key: [service@]host[:port]")
 	fs.StringVar(&o.out, "o", "", "write the key to this new `file`")
@@ -73,8 +88,17 @@ func run(ctx context.Context, fs *flag.FlagSet, parse func() error) error {
 	fs.BoolVar(&o.hash, "hash", false, "print the account of the key on standard input")
 	fs.BoolVar(&o.public, "pub", false, "print the public key of the key on standard input")
 	fs.StringVar(&o.admit, "admit", "", "print an admission token made with the secret in this `file`")
-	if err := cli.Parse(fs, parse, 0); err != nil {
+	fs.BoolVar(&d.secret, "dnssec", false, "make a secret of DNSSEC keys")
+	fs.BoolVar(&d.next, "next", false, "with -dnssec: add keys to the secret on standard input")
+	fs.BoolVar(&d.ds, "ds", false, "print DS records of zones from the secret on standard input")
+	if err := cli.Parse(fs, parse, maxZones); err != nil {
 		return err
+	}
+	if d.asked() {
+		return d.run(o, fs.Args())
+	}
+	if fs.NArg() > 0 {
+		return cli.UsageError("unexpected argument %q", fs.Arg(0))
 	}
 	// Nothing here needs an orderly end, and making a DSA key may take long.
 	signal.Reset(os.Interrupt, syscall.SIGTERM)

@@ -28,13 +28,30 @@
 // account=NAME), -admit-token (a secret for 'nc-keygen -admit') or -admit-work
 // is given; one of those that are given has to hold.
 //
+// Zones are signed (DNSSEC) with keys made from one secret file, which is the
+// same on all nodes. Without -dnssec it is DIR/dnssec.secret, and is made on the
+// first start: back it up, the database's backup does not hold it. 'nc-keygen
+// -ds ZONE < FILE' prints the DS record that makes a zone secure; -next adds keys
+// to the file, which take over by themselves. '-dnssec none' signs nothing; take
+// the DS records from the parent zones first.
+//
+// Responses over UDP that are alike are limited for each network of clients, so
+// that forged queries do not make the node a weapon; one in -rrl-slip of those
+// over the rate is truncated, and a client that is real asks again over TCP.
+// Clients with a DNS cookie (RFC 7873) are real and have no limit. Nodes that
+// share an address share the -cookie file: one or two lines of 32 hexadecimal
+// digits, the same as BIND's and Knot's secrets. The first line makes cookies,
+// those of both are taken. -dot answers DNS over TLS (RFC 7858) as well, mostly
+// on port 853.
+//
 // To own a domain, an account sends 'validate' and proves it with a CNAME
 // record at validate-ACCOUNT.DOMAIN that points to D. The node looks for it at
 // the name servers that the parent zone names now. A domain in the -grant file
 // (lines domain=NAME account=NAME) needs no proof.
 //
 // The log goes to standard error, a line an event. SIGHUP reads the files of
-// -grant, -admit-list and -admit-token anew. SIGTERM and SIGINT end the node
+// -grant, -admit-list, -admit-token, -dnssec, -cookie, -tls-cert and
+// -tls-key anew. SIGTERM and SIGINT end the node
 // after the requests it has. A supervisor that sets NOTIFY_SOCKET is told when
 // every socket is bound.
 //
@@ -73,10 +90,13 @@ func run(ctx context.Context, fs *flag.FlagSet, parse func() error) error {
 	c.Budgets.NewAccounts = limit.Rate{N: 100, Per: time.Second}
 	c.Budgets.NewPerSource = limit.Rate{N: 100, Per: time.Hour}
 	c.Budgets.Verify = limit.Rate{N: 20000, Per: time.Second}
+	c.RRL = limit.Rate{N: 200, Per: time.Second}
+	c.SignRate = limit.Rate{N: 10000, Per: time.Second}
 	backup := fs.Bool("backup", false, "write a backup of the database to standard output and exit")
 	restore := fs.Bool("restore", false, "fill an empty database from a backup on standard input and exit")
 	verbose := fs.Bool("v", false, "log every update")
 	service(fs, &c)
+	wire(fs, &c)
 	limits(fs, &c)
 	if err := cli.Parse(fs, parse, 0); err != nil {
 		return err
@@ -95,39 +115,6 @@ func run(ctx context.Context, fs *flag.FlagSet, parse func() error) error {
 	}
 	c.Log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
 	return verdict(node.Run(ctx, c))
-}
-
-// service registers what the node is.
-func service(fs *flag.FlagSet, c *node.Config) {
-	fs.StringVar(&c.Domain, "domain", "", "the service's base `domain`")
-	fs.StringVar(&c.NS, "ns", "", "`name=address,...` of the service's name servers")
-	fs.StringVar(&c.Contact, "contact", "", "`e-mail` address for the base domain's SOA (default hostmaster@domain)")
-	fs.StringVar(&c.ID, "id", "", "`name` of this node in NSID and id.server (default the host's name)")
-	fs.StringVar(&c.DNS, "dns", ":53", "`addresses` to answer DNS on, UDP and TCP")
-	fs.StringVar(&c.NUP, "nup", ":8153", "`addresses` to take updates on, UDP")
-	fs.StringVar(&c.HTTP, "http", "", "`address` of the status page, health check and metrics (default none)")
-	fs.StringVar(&c.DB, "db", "namecast.db", "`folder` of the database")
-	fs.StringVar(&c.Grant, "grant", "", "`file` of domains that need no proof")
-	fs.StringVar(&c.Resolver, "resolver", "", "`address` of the recursive resolver to begin proofs with (default the system's)")
-	fs.BoolVar(&c.ProofPrivate, "proof-private", false, "look for proofs also at private and loopback addresses")
-	fs.IntVar(&c.ProofPort, "proof-port", 53, "`port` of the name servers that are asked for proofs")
-}
-
-// limits registers how much of what is allowed.
-func limits(fs *flag.FlagSet, c *node.Config) {
-	fs.IntVar(&c.Quota.Records, "max-records", 10000, "`records` an account may hold; 0 is no limit")
-	fs.IntVar(&c.Quota.Bytes, "max-bytes", 4<<20, "`bytes` of records an account may hold; 0 is no limit")
-	fs.IntVar(&c.Quota.Domains, "max-domains", 100, "`domains` an account may own; 0 is no limit")
-	fs.IntVar(&c.MaxElements, "max-elements", 1000, "`elements` in a request; 0 is no limit")
-	fs.Var(&c.Budgets.Source, "rate-source", "requests of a source, an IPv4 /24 or IPv6 /48: `rate`")
-	fs.Var(&c.Budgets.Account, "rate-account", "updates of an account: `rate`")
-	fs.Var(&c.Budgets.NewAccounts, "rate-new", "new accounts in all: `rate`")
-	fs.Var(&c.Budgets.NewPerSource, "rate-new-source", "new accounts from a source: `rate`")
-	fs.Var(&c.Budgets.Verify, "rate-verify", "signature verifications in all: `rate`")
-	fs.StringVar(&c.AdmitList, "admit-list", "", "`file` of accounts that may register")
-	fs.StringVar(&c.AdmitSecret, "admit-token", "", "`file` with the secret of admission tokens")
-	fs.IntVar(&c.AdmitWork, "admit-work", 0, "`bits` of proof of work for a new account")
-	fs.IntVar(&c.DSABits, "dsa-min", 1024, "least `bits` of a new account's DSA key")
 }
 
 // verdict gives an error its exit number.

@@ -22,6 +22,9 @@
 //	rekey   new.key
 //	send
 //
+// Types are those of RFC 3597 and after, and ALIAS, which gives a name the
+// addresses of another name that the service holds.
+//
 // A replace puts the records of the name and type that its lines give in the
 // place of those that are there; the lines of one such set follow one another.
 // A require makes the rest depend on what exists: a name, a type at a name, or

@@ -101,7 +101,20 @@ func (t *Table) TakeN(key string, n int, now time.Time) time.Duration {
 	if t.step == 0 {
 		return 0
 	}
-	at, clock := t.place(key), now.UnixNano()
+	return t.take(t.place(key), n, now)
+}
+
+// TakeBytes is Take for a key that stands in a buffer: the same octets are the
+// same key.
+func (t *Table) TakeBytes(key []byte, now time.Time) time.Duration {
+	if t.step == 0 {
+		return 0
+	}
+	return t.take(&t.at[maphash.Bytes(t.seed, key)%uint64(len(t.at))], 1, now)
+}
+
+func (t *Table) take(at *atomic.Int64, n int, now time.Time) time.Duration {
+	clock := now.UnixNano()
 	for {
 		old := at.Load()
 		if w := t.wait(old, clock); w > 0 {

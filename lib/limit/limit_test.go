@@ -89,3 +89,14 @@ func TestDebt(t *testing.T) {
 		t.Errorf("in debt: wait %v, want 3.8s", w)
 	}
 }
+
+// TestBytes counts a key in a buffer with the same key in a string.
+func TestBytes(t *testing.T) {
+	table, now := New(Rate{1, time.Second}, 2, 1000), time.Unix(1, 0)
+	if table.Take("a key", now) != 0 || table.TakeBytes([]byte("a key"), now) != 0 || table.TakeBytes([]byte("a key"), now) == 0 {
+		t.Error("the budgets are two")
+	}
+	if New(Rate{}, 1, 1).TakeBytes(nil, now) != 0 {
+		t.Error("no rate is a limit")
+	}
+}

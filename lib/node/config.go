@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"namecast/lib/key"
+	"namecast/lib/limit"
 	"namecast/lib/ndb"
 	"namecast/lib/rr"
 	"namecast/lib/update"
@@ -26,6 +27,7 @@ type Config struct {
 	NUP  string // addresses to take updates on; host:port, ...
 	HTTP string // address of the status page; "" is none
 	DB   string // folder of the database
+	Wire
 
 	Quota       zone.Quota
 	MaxElements int
@@ -35,6 +37,9 @@ type Config struct {
 	AdmitSecret string // file of the secret of admission tokens
 	AdmitWork   int    // bits of proof of work
 	DSABits     int    // least modulus of a new account's DSA key
+
+	DNSSEC   string     // file of the secret of all keys; "" is dnssec.secret in DB, "none" is none
+	SignRate limit.Rate // signatures that are not cached; see dnssec.Options
 
 	Grant        string // file of domains that need no proof
 	Resolver     string // recursive resolver for proofs, host:port; "" is the system's

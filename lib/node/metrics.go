@@ -10,6 +10,8 @@ import (
 // metrics are the numbers on the status page, in the order of the page.
 func (n *node) metrics() []status.Metric {
 	list := append(n.updateMetrics(), n.queryMetrics()...)
+	list = append(list, n.wireMetrics()...)
+	list = append(list, n.dnssecMetrics()...)
 	return append(list, status.Metric{
 		Name: "position", Help: "Position of the last committed change.", Gauge: true,
 		Value: func() float64 {
@@ -62,6 +64,7 @@ func (n *node) queryMetrics() []status.Metric {
 	}{
 		{"udp", func(s serve.Stats) serve.Traffic { return s.UDP }},
 		{"tcp", func(s serve.Stats) serve.Traffic { return s.TCP }},
+		{"tls", func(s serve.Stats) serve.Traffic { return s.TLS }},
 	} {
 		traffic := func(f func(serve.Traffic) uint64) func() float64 {
 			return func() float64 { return float64(f(over.read(n.dns.Stats()))) }

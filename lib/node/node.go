@@ -19,6 +19,7 @@ import (
 
 	"namecast/lib/claim"
 	"namecast/lib/cli"
+	"namecast/lib/cookie"
 	"namecast/lib/rr"
 	"namecast/lib/serve"
 	"namecast/lib/sock"
@@ -51,10 +52,11 @@ type node struct {
 	service *zone.Service
 	dns     *serve.DNS
 	updates *update.Server
+	random  cookie.Secret // of cookies, without a file of them
 	granted atomic.Pointer[map[rr.Name]string]
 
 	udp, nup []*net.UDPConn
-	tcp      []net.Listener
+	tcp, dot []net.Listener
 	http     net.Listener
 	control  *control
 }
@@ -70,7 +72,10 @@ func Run(ctx context.Context, c Config) error {
 		return err
 	}
 	n.db, n.dns.Store, n.updates.Store = db, db, db
-	err = n.listen()
+	err = n.openSigner()
+	if err == nil {
+		err = n.listen()
+	}
 	if err == nil {
 		err = n.serve(ctx)
 	}
@@ -99,6 +104,9 @@ func (n *node) configure() (err error) {
 	}
 	n.service = &zone.Service{Base: n.base, NS: ns, Contact: contact, ID: n.ID, Version: "Namecast " + Version()}
 	n.dns = &serve.DNS{Service: n.service, Log: n.Log}
+	if err := n.configureWire(); err != nil {
+		return err
+	}
 	admission, err := n.admission()
 	if err != nil {
 		return err
@@ -152,6 +160,9 @@ func (n *node) listen() error {
 		}
 		n.udp, n.tcp = append(n.udp, udp...), append(n.tcp, tcp...)
 	}
+	if err := n.listenTLS(); err != nil {
+		return err
+	}
 	for _, addr := range strings.Split(n.NUP, ",") {
 		c, err := sock.ListenUDP(strings.TrimSpace(addr))
 		if err != nil {
@@ -183,7 +194,8 @@ func (n *node) serve(ctx context.Context) error {
 			cancel()
 		})
 	}
-	run(func() error { return n.dns.Serve(ctx, n.udp, n.tcp) })
+	run(func() error { return n.dns.Serve(ctx, serve.Sockets{UDP: n.udp, TCP: n.tcp, TLS: n.dot}) })
+	run(func() error { return n.changeCookies(ctx) })
 	run(func() error { return n.updates.Serve(ctx, n.nup...) })
 	run(func() error { return n.control.serve(ctx) })
 	run(func() error { return n.watchStore(ctx) })
@@ -210,6 +222,10 @@ func (n *node) serve(ctx context.Context) error {
 func (n *node) ready() error {
 	words := []string{"dns=" + n.tcp[0].Addr().String(), "nup=" + n.nup[0].LocalAddr().String()}
 	args := []any{"domain", n.base, "dns", n.tcp[0].Addr(), "nup", n.nup[0].LocalAddr()}
+	if len(n.dot) > 0 {
+		words = append(words, "dot="+n.dot[0].Addr().String())
+		args = append(args, "dot", n.dot[0].Addr())
+	}
 	if n.http != nil {
 		words = append(words, "http="+n.http.Addr().String())
 		args = append(args, "http", n.http.Addr())
@@ -243,10 +259,12 @@ func (n *node) reload(ctx context.Context) error {
 		}
 		grants, err := n.grants()
 		admission, err2 := n.admission()
-		if err = errors.Join(err, err2); err != nil {
+		wire, err3 := n.wireSecrets()
+		if err = errors.Join(err, err2, err3, n.reloadSecret()); err != nil {
 			n.Log.Error("reload: the old lists stay in force", "err", err)
 			continue
 		}
+		n.useWire(wire)
 		n.granted.Store(&grants)
 		n.updates.SetAdmission(admission)
 		n.Log.Info("reloaded", "grants", len(grants))
@@ -274,7 +292,7 @@ func (n *node) closeSockets() {
 	for _, c := range append(n.udp, n.nup...) {
 		c.Close()
 	}
-	for _, l := range n.tcp {
+	for _, l := range append(n.tcp, n.dot...) {
 		l.Close()
 	}
 	if n.http != nil {

@@ -41,6 +41,7 @@ func TestParseText(t *testing.T) {
 		{"a line of a zone file", "add www\t1h IN  A\t192.0.2.1 ; the web", []string{"add www 3600 A 192.0.2.1"}},
 		{"class before TTL", "add www IN 60 A 192.0.2.1", []string{"add www 60 A 192.0.2.1"}},
 		{"quotes inside a word", `add @ 60 HTTPS 1 . alpn="h2,h3" ipv4hint="192.0.2.1" ; why not`, []string{`add @ 60 HTTPS 1 . alpn="h2,h3" ipv4hint="192.0.2.1"`}},
+		{"ALIAS, with a Unicode name", "add @ 60 ALIAS www.bücher.example.", []string{"add @ 60 ALIAS www.xn--bcher-kva.example."}},
 		{"no TTL", "add www A 192.0.2.1", []string{"add www 3600 A 192.0.2.1"}},
 		{"TTL with units", "add www 1w2d3h4m5s A 192.0.2.1", []string{"add www 788645 A 192.0.2.1"}},
 		{"largest TTL", "add www 2147483647 A 192.0.2.1", []string{"add www 2147483647 A 192.0.2.1"}},

@@ -178,7 +178,7 @@ func near(a, b string) bool {
 
 // names tells where a type's data holds names, counted in words from 0.
 var names = map[rr.Type][]int{
-	rr.TypeNS: {0}, rr.TypeCNAME: {0}, rr.TypePTR: {0}, rr.TypeDNAME: {0},
+	rr.TypeNS: {0}, rr.TypeCNAME: {0}, rr.TypePTR: {0}, rr.TypeDNAME: {0}, rr.TypeALIAS: {0},
 	rr.TypeMX: {1}, rr.TypeSRV: {3},
 	7: {0}, 8: {0}, 9: {0}, // MB, MG, MR
 	14: {0, 1}, 17: {0, 1}, // MINFO, RP

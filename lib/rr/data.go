@@ -37,13 +37,14 @@ func ParseData(t Type, text string) (Data, error) {
 	if strings.ContainsAny(text, "\n\r") {
 		return "", fmt.Errorf("%w: a line break", ErrBadData)
 	}
-	line := ". 0 IN " + t.String() + " " + text
+	as := t.form(text)
+	line := ". 0 IN " + as.String() + " " + text
 	zp := dns.NewZoneParser(strings.NewReader(line+"\n"), ".", "")
 	r, ok := zp.Next()
 	if err := zp.Err(); err != nil {
 		return "", fmt.Errorf("%w: %s %q: %s", ErrBadData, t, text, reason(err))
 	}
-	if !ok || Type(r.Header().Rrtype) != t {
+	if !ok || Type(r.Header().Rrtype) != as {
 		return "", fmt.Errorf("%w: %s %q", ErrBadData, t, text)
 	}
 	if _, more := zp.Next(); more {
@@ -54,6 +55,15 @@ func ParseData(t Type, text string) (Data, error) {
 		return "", fmt.Errorf("%w: %s %q: %s", ErrBadData, t, text, err)
 	}
 	return d, d.Check(t)
+}
+
+// form is the type whose presentation form text has: the library does not know
+// that of ALIAS.
+func (t Type) form(text string) Type {
+	if t == TypeALIAS && !strings.HasPrefix(strings.TrimSpace(text), `\#`) {
+		return TypeCNAME
+	}
+	return t
 }
 
 // reason takes the library's prefix and position off an error: the position is
@@ -130,7 +140,7 @@ func (d Data) plain(t Type) (ok, known bool) {
 		return len(d) == 4, true
 	case TypeAAAA:
 		return len(d) == 16, true
-	case TypeNS, TypeCNAME, TypePTR, TypeDNAME, TypeMX, TypeSRV:
+	case TypeNS, TypeCNAME, TypePTR, TypeDNAME, TypeALIAS, TypeMX, TypeSRV:
 		_, ok := d.Target(t)
 		return ok && d[len(d)-1] == 0, true
 	case TypeTXT:
@@ -170,7 +180,7 @@ func mayBeEmpty(t Type) bool {
 // Text gives the presentation form, or the RFC 3597 one if d does not fit t or
 // the other form does not read back as d.
 func (d Data) Text(t Type) string {
-	r, err := d.record(".", t, 0)
+	r, err := d.record(".", t.form(""), 0)
 	if err != nil {
 		return d.Generic()
 	}
@@ -195,8 +205,8 @@ func (d Data) Equal(b Data, t Type) bool {
 	if len(d) != len(b) || !bytes.EqualFold([]byte(d), []byte(b)) {
 		return false
 	}
-	x, err1 := d.record(".", t, 0)
-	y, err2 := b.record(".", t, 0)
+	x, err1 := d.record(".", t.form(""), 0)
+	y, err2 := b.record(".", t.form(""), 0)
 	return err1 == nil && err2 == nil && dns.IsDuplicate(x, y)
 }
 
@@ -214,23 +224,35 @@ func (s Set) Records(owner string) ([]dns.RR, error) {
 	return out, nil
 }
 
-// Target gives the one name that follows the fixed part of the data, for the
-// types that lead on to other names: NS, CNAME, PTR, DNAME, MX and SRV.
+// Target gives the name that the data leads on to, for the types that have one:
+// NS, CNAME, PTR, DNAME, ALIAS, MX, AFSDB, RT, KX, SRV, SVCB and HTTPS. The root
+// of the last two stands for the owner (RFC 9460 section 2.5).
 func (d Data) Target(t Type) (Name, bool) {
-	skip := 0
+	skip, last := 0, true // octets before the name; whether it ends the data
 	switch t {
-	case TypeNS, TypeCNAME, TypePTR, TypeDNAME:
-	case TypeMX:
+	case TypeNS, TypeCNAME, TypePTR, TypeDNAME, TypeALIAS:
+	case TypeMX, TypeAFSDB, TypeRT, TypeKX:
 		skip = 2
 	case TypeSRV:
 		skip = 6
+	case TypeSVCB, TypeHTTPS:
+		skip, last = 2, false
 	default:
 		return "", false
 	}
 	if len(d) <= skip {
 		return "", false
 	}
-	n := Name(d[skip : len(d)-1])
+	end := len(d) - 1
+	if !last {
+		for end = skip; end < len(d) && d[end] != 0; {
+			end += int(d[end]) + 1
+		}
+		if end >= len(d) {
+			return "", false
+		}
+	}
+	n := Name(d[skip:end])
 	return n, n.Check() == nil
 }
 

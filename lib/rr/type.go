@@ -22,11 +22,21 @@ const (
 	TypePTR   Type = 12
 	TypeMX    Type = 15
 	TypeTXT   Type = 16
+	TypeAFSDB Type = 18
+	TypeRT    Type = 21
 	TypeAAAA  Type = 28
 	TypeSRV   Type = 33
+	TypeKX    Type = 36
 	TypeDNAME Type = 39
 	TypeDS    Type = 43
+	TypeSVCB  Type = 64
+	TypeHTTPS Type = 65
 	TypeANY   Type = 255
+
+	// TypeALIAS makes a name have the addresses of another name; the server
+	// looks them up. It is of the private range (RFC 6895 section 3.1) and has
+	// the number that PowerDNS gave it; its data is that of a CNAME.
+	TypeALIAS Type = 65401
 )
 
 // Reasons why a type is refused.
@@ -38,6 +48,9 @@ var (
 // ParseType reads a mnemonic, in any case, or the TYPE123 form of RFC 3597.
 func ParseType(s string) (Type, error) {
 	u := strings.ToUpper(s)
+	if u == "ALIAS" || u == "ANAME" {
+		return TypeALIAS, nil
+	}
 	if t, ok := dns.StringToType[u]; ok && t != 0 {
 		return Type(t), nil
 	}
@@ -51,8 +64,11 @@ func ParseType(s string) (Type, error) {
 
 // String gives the mnemonic, or the RFC 3597 form of a type without one.
 func (t Type) String() string {
-	if t == typeReserved {
+	switch t {
+	case typeReserved:
 		return "TYPE65535" // the library has a word for it that is no mnemonic
+	case TypeALIAS:
+		return "ALIAS"
 	}
 	return dns.Type(t).String()
 }

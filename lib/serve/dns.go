@@ -1,13 +1,16 @@
-// Package serve is the sockets around package zone: DNS over UDP and TCP with
-// the limits that keep hostile clients from taking more than their share.
+// Package serve is the sockets around package zone: DNS over UDP, TCP and TLS,
+// what EDNS options ask of a server whatever the zone, and the limits that keep
+// hostile clients from taking more than their share.
 package serve
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
@@ -15,6 +18,9 @@ import (
 
 	"github.com/miekg/dns"
 
+	"namecast/lib/cookie"
+	"namecast/lib/rr"
+	"namecast/lib/rrl"
 	"namecast/lib/store"
 	"namecast/lib/zone"
 )
@@ -27,10 +33,19 @@ type Viewer interface {
 // Limits keep clients within bounds. A field that is zero has the default that
 // is named beside it.
 type Limits struct {
-	Conns          int           // TCP connections at a time; 2000
+	Conns          int           // TCP connections at a time, with and without TLS; 2000
 	ConnsPerPrefix int           // of those, from one IPv4 /24 or IPv6 /48; 200
 	Idle           time.Duration // wait for a whole query, or for a response to be taken; 10 s
 	Queries        int           // on one TCP connection; 1000
+	Handshake      time.Duration // wait for a TLS handshake; 5 s
+}
+
+// Sockets are what DNS is answered on. TLS are TCP listeners too; DNS over TLS
+// (RFC 7858) is spoken there, with the certificate of SetCertificate.
+type Sockets struct {
+	UDP []*net.UDPConn
+	TCP []net.Listener
+	TLS []net.Listener
 }
 
 // DNS answers questions on sockets that are given to it. Set the fields before
@@ -40,6 +55,10 @@ type DNS struct {
 	Store   Viewer
 	Log     *slog.Logger
 	Limits  Limits
+	Rate    *rrl.Limiter // of responses over UDP; nil is no limit
+
+	cookies     atomic.Pointer[cookie.Secrets]
+	certificate atomic.Pointer[tls.Certificate]
 
 	counters counters
 	conns    crowd
@@ -58,7 +77,7 @@ const maxQuery = 4096
 // Serve answers on the sockets until ctx ends, answers what was received by
 // then, closes the sockets and returns. The error is that of a socket that
 // failed by itself.
-func (d *DNS) Serve(ctx context.Context, udp []*net.UDPConn, tcp []net.Listener) error {
+func (d *DNS) Serve(ctx context.Context, on Sockets) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	d.conns.open(d.Limits)
@@ -70,11 +89,15 @@ func (d *DNS) Serve(ctx context.Context, udp []*net.UDPConn, tcp []net.Listener)
 			}
 		})
 	}
-	for _, c := range udp {
+	for _, c := range on.UDP {
 		run(func() error { return d.serveUDP(ctx, c) })
 	}
-	for _, l := range tcp {
-		run(func() error { return d.serveTCP(ctx, l) })
+	for _, l := range on.TCP {
+		run(func() error { return d.serveTCP(ctx, l, nil) })
+	}
+	config := d.tlsConfig()
+	for _, l := range on.TLS {
+		run(func() error { return d.serveTCP(ctx, l, config) })
 	}
 	<-ctx.Done()
 	all.Wait()
@@ -84,10 +107,20 @@ func (d *DNS) Serve(ctx context.Context, udp []*net.UDPConn, tcp []net.Listener)
 	return nil
 }
 
+// SetCookies puts the secrets of DNS cookies in force; before the first call,
+// cookies are ignored. Any goroutine may call it, at any time.
+func (d *DNS) SetCookies(s cookie.Secrets) { d.cookies.Store(&s) }
+
+// A client is where a query came from, and how.
+type client struct {
+	over transport
+	addr netip.Addr // IPv4 in its own form, without a zone
+}
+
 // respond makes the response to one message, in out if it fits there; nil is
 // silence. Whatever happens inside, the process goes on.
-func (d *DNS) respond(query []byte, t transport, out []byte) (reply []byte) {
-	n := d.counters.of(t)
+func (d *DNS) respond(query []byte, from client, out []byte) (reply []byte) {
+	n := d.counters.of(from.over)
 	n.queries.Add(1)
 	if len(query) < headerSize || query[2]&flagQR != 0 {
 		// Too short to answer, or a response: to answer one starts a loop.
@@ -103,37 +136,63 @@ func (d *DNS) respond(query []byte, t transport, out []byte) (reply []byte) {
 			reply = n.count(bare(query, dns.RcodeServerFailure, out))
 		}
 	}()
+	now := time.Now()
 	q := new(dns.Msg)
 	if err := q.Unpack(query); err != nil || !complete(query) {
+		if d.judge(from, rrl.Error, "", now) == rrl.Drop {
+			return nil
+		}
 		return n.count(bare(query, dns.RcodeFormatError, out))
 	}
-	m := d.answer(q, t == overUDP)
-	reply, err := m.PackBuffer(out[:cap(out)])
-	if err != nil {
+	m, limit := d.message(q, from, now)
+	if m == nil {
+		return nil
+	}
+	if reply = pack(m, from, limit, out); reply == nil {
 		return n.count(bare(query, dns.RcodeServerFailure, out))
 	}
 	if m.Truncated {
 		n.truncated.Add(1)
 	}
-	n.responses[min(m.Rcode, dns.RcodeBadVers)].Add(1)
+	n.responses[slot(m.Rcode)].Add(1)
 	return reply
+}
+
+// message makes the response to a query that can be read, and tells how large
+// it may be; nil is silence.
+func (d *DNS) message(q *dns.Msg, from client, now time.Time) (m *dns.Msg, limit int) {
+	asked := d.read(q, from, now)
+	var wildcard rr.Name
+	var failed error
+	if asked.cookie == cookie.Malformed {
+		m = formatError(q, d.Service)
+	} else {
+		limit = asked.makeRoom(q, d.Service)
+		m, wildcard, failed = d.answer(q, from.over == overUDP)
+	}
+	explain(m, failed)
+	d.attach(m, asked)
+	if !d.withinRate(m, asked, wildcard, now) {
+		return nil, 0
+	}
+	return m, max(limit, plainUDP)
 }
 
 // answer asks the zones, with a view of its own for each question: what is
 // committed is seen at once.
-func (d *DNS) answer(q *dns.Msg, udp bool) *dns.Msg {
+func (d *DNS) answer(q *dns.Msg, udp bool) (*dns.Msg, rr.Name, error) {
 	v, err := d.Store.View()
 	if err != nil {
 		v = nil
 	} else {
 		defer v.Release()
 	}
-	m, failed := d.Service.Answer(v, q, udp)
+	m, wildcard, failed := d.Service.AnswerFrom(v, q, udp)
 	if err == nil {
 		err = failed
 	}
 	d.noteStore(err)
-	return m
+	return m, wildcard, err
 }
 
 // noteStore counts a failure of the store, and logs when failing begins and

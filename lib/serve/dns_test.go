@@ -49,9 +49,10 @@ func (l *log) count(word string) int {
 // A rig is a server at work.
 type rig struct {
 	*DNS
-	addr string
-	log  *log
-	end  func() error // ends the server and returns what Serve did
+	addr   string // UDP and TCP
+	secure string // TLS
+	log    *log
+	end    func() error // ends the server and returns what Serve did
 }
 
 // start serves at an address; change may replace fields first.
@@ -74,10 +75,14 @@ func start(t *testing.T, addr string, change func(*DNS)) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.addr = tcp[0].Addr().String()
+	secure, err := sock.ListenTCP("127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.addr, r.secure = tcp[0].Addr().String(), secure[0].Addr().String()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- r.Serve(ctx, udp, tcp) }()
+	go func() { done <- r.Serve(ctx, Sockets{UDP: udp, TCP: tcp, TLS: secure}) }()
 	r.end = sync.OnceValue(func() error {
 		cancel()
 		select {
@@ -185,6 +190,9 @@ func TestBadMessages(t *testing.T) {
 		{"header alone", good[:12], dns.RcodeFormatError},
 		{"cut off", good[:len(good)-1], dns.RcodeFormatError},
 		{"further octets", append(bytes.Clone(good), 1, 2, 3), dns.RcodeSuccess},
+		{"a name by pointer", append(bytes.Clone(good[:12]), 0xc0, 0, 0, 1, 0, 1), dns.RcodeFormatError},
+		{"a name by pointer ahead", append(bytes.Clone(good[:12]), 0xc0, 18, 0, 1, 0, 1, 0), dns.RcodeFormatError},
+		{"a name that ends by pointer", append(bytes.Clone(good[:12]), 1, 'a', 0xc0, 12, 0, 1, 0, 1), dns.RcodeFormatError},
 		{"a record is missing", append(append(bytes.Clone(good[:10]), 0, 1), good[12:]...), dns.RcodeFormatError},
 		{"a record's data are cut off", append(append(append(bytes.Clone(good[:10]), 0, 1), good[12:]...), 0, 0, 1, 0, 1, 0, 0, 0, 0, 0, 4, 1), dns.RcodeFormatError},
 		{"proper", good, dns.RcodeSuccess},
@@ -193,7 +201,7 @@ func TestBadMessages(t *testing.T) {
 			t.Errorf("%s: %s, want %s", x.name, dns.RcodeToString[code], dns.RcodeToString[x.want])
 		}
 	}
-	if s := r.Stats(); s.UDP.Dropped != 4 || s.UDP.Responses[dns.RcodeFormatError] != 4 {
+	if s := r.Stats(); s.UDP.Dropped != 4 || s.UDP.Responses[dns.RcodeFormatError] != 7 {
 		t.Errorf("counts: %+v", s.UDP)
 	}
 }
@@ -289,7 +297,7 @@ func FuzzRespond(f *testing.F) {
 	}
 	f.Add([]byte("\x124\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\xc0\x0c\x00\x01\x00\x01"))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		out := d.respond(b, overUDP, make([]byte, maxQuery))
+		out := d.respond(b, client{over: overUDP, addr: netip.MustParseAddr("192.0.2.1")}, make([]byte, maxQuery))
 		if silent := len(b) < 12 || b[2]&0x80 != 0; silent != (out == nil) {
 			t.Fatalf("%x for %x", out, b)
 		}

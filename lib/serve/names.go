@@ -3,7 +3,8 @@ package serve
 import "github.com/miekg/dns"
 
 // RcodeName is the mnemonic of a response code that this server gives (IANA's
-// registry), "" for all others. 16 is BADVERS here.
+// registry), "" for all others. The code is a place in Traffic.Responses: 16 is
+// BADVERS, 17 BADCOOKIE.
 func RcodeName(code int) string {
 	switch code {
 	case dns.RcodeSuccess, dns.RcodeFormatError, dns.RcodeServerFailure, dns.RcodeNameError,
@@ -11,6 +12,8 @@ func RcodeName(code int) string {
 		return dns.RcodeToString[code]
 	case dns.RcodeBadVers:
 		return "BADVERS"
+	case slot(dns.RcodeBadCookie):
+		return "BADCOOKIE"
 	}
 	return ""
 }

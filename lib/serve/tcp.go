@@ -3,6 +3,7 @@ package serve
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"encoding/binary"
 	"errors"
 	"io"
@@ -12,8 +13,9 @@ import (
 	"time"
 )
 
-// serveTCP takes connections until ctx ends, and waits for those it took.
-func (d *DNS) serveTCP(ctx context.Context, l net.Listener) error {
+// serveTCP takes connections until ctx ends, and waits for those it took. With
+// a configuration of TLS it speaks that.
+func (d *DNS) serveTCP(ctx context.Context, l net.Listener, config *tls.Config) error {
 	stop := context.AfterFunc(ctx, func() { l.Close() })
 	defer stop()
 	defer l.Close()
@@ -33,16 +35,21 @@ func (d *DNS) serveTCP(ctx context.Context, l net.Listener) error {
 			pause(ctx)
 			continue
 		}
-		from := prefix(c)
-		if !d.conns.enter(from) {
+		from := peer(c)
+		network := prefix(from)
+		if !d.conns.enter(network) {
 			d.counters.connsRefused.Add(1)
 			c.Close()
 			continue
 		}
 		d.counters.conns.Add(1)
 		conns.Go(func() {
-			defer d.conns.leave(from)
-			d.serveConn(ctx, c)
+			defer d.conns.leave(network)
+			if config == nil {
+				d.serveConn(ctx, c, client{overTCP, from})
+			} else if secure := d.handshake(ctx, c, config); secure != nil {
+				d.serveConn(ctx, secure, client{overTLS, from})
+			}
 		})
 	}
 }
@@ -57,7 +64,7 @@ func pause(ctx context.Context) {
 
 // serveConn answers the queries of one connection in their order. They may be
 // pipelined: responses are held back only while the next query is there already.
-func (d *DNS) serveConn(ctx context.Context, c net.Conn) {
+func (d *DNS) serveConn(ctx context.Context, c net.Conn, from client) {
 	defer c.Close()
 	stop := context.AfterFunc(ctx, func() { c.SetReadDeadline(time.Now().Add(grace)) })
 	defer stop()
@@ -79,7 +86,7 @@ func (d *DNS) serveConn(ctx context.Context, c net.Conn) {
 		if err != nil && !errors.Is(err, errTooLong) {
 			break
 		}
-		reply := d.respond(query, overTCP, out)
+		reply := d.respond(query, from, out)
 		if reply == nil || writeReply(w, reply) != nil || err != nil {
 			break // what is not a query has no place on a connection
 		}
@@ -124,13 +131,18 @@ func writeReply(w *bufio.Writer, reply []byte) error {
 	return err
 }
 
-// prefix is the network a client counts with: IPv4 /24, IPv6 /48.
-func prefix(c net.Conn) netip.Prefix {
+// peer is the client's address.
+func peer(c net.Conn) netip.Addr {
 	at, ok := c.RemoteAddr().(*net.TCPAddr)
 	if !ok {
-		return netip.Prefix{}
+		return netip.Addr{}
 	}
-	a, bits := at.AddrPort().Addr().Unmap().WithZone(""), 24
+	return at.AddrPort().Addr().Unmap().WithZone("")
+}
+
+// prefix is the network a client counts with: IPv4 /24, IPv6 /48.
+func prefix(a netip.Addr) netip.Prefix {
+	bits := 24
 	if a.Is6() {
 		bits = 48
 	}
@@ -150,7 +162,7 @@ type crowd struct {
 func (c *crowd) open(l Limits) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	def := Limits{Conns: 2000, ConnsPerPrefix: 200, Idle: 10 * time.Second, Queries: 1000}
+	def := Limits{Conns: 2000, ConnsPerPrefix: 200, Idle: 10 * time.Second, Queries: 1000, Handshake: 5 * time.Second}
 	if l.Conns > 0 {
 		def.Conns = l.Conns
 	}
@@ -162,6 +174,9 @@ func (c *crowd) open(l Limits) {
 	}
 	if l.Queries > 0 {
 		def.Queries = l.Queries
+	}
+	if l.Handshake > 0 {
+		def.Handshake = l.Handshake
 	}
 	c.limits, c.of = def, map[netip.Prefix]int{}
 }
@@ -185,6 +200,13 @@ func (c *crowd) leave(p netip.Prefix) {
 	if c.of[p]--; c.of[p] == 0 {
 		delete(c.of, p)
 	}
+}
+
+// full reports whether nine tenths of the places are taken.
+func (c *crowd) full() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.all*10 >= c.limits.Conns*9
 }
 
 func (c *crowd) size() int {

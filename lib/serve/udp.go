@@ -32,7 +32,8 @@ func (d *DNS) serveUDP(ctx context.Context, c *net.UDPConn) error {
 			return fmt.Errorf("receive on udp %s: %w", c.LocalAddr(), err)
 		}
 		failures = 0
-		if reply := d.respond(in[:n], overUDP, out[:]); reply != nil {
+		from := client{overUDP, back.To().Addr().WithZone("")}
+		if reply := d.respond(in[:n], from, out[:]); reply != nil {
 			// A response that cannot be sent is a lost packet: the client asks again.
 			_ = sock.Reply(c, reply, &back)
 		}

@@ -57,6 +57,29 @@ func ListenUDP(addr string) ([]*net.UDPConn, error) {
 	return list, nil
 }
 
+// ListenTCP opens a TCP listener at an address, or one of each family for all
+// addresses.
+func ListenTCP(addr string) ([]net.Listener, error) {
+	hosts, port, err := split(addr)
+	if err != nil {
+		return nil, fmt.Errorf("listen on %q: %w", addr, err)
+	}
+	var list []net.Listener
+	for i, host := range hosts {
+		l, err := net.Listen(family("tcp", host), netip.AddrPortFrom(host, port).String())
+		if i > 0 && noIPv6(err) {
+			break
+		}
+		if err != nil {
+			closeAll(nil, list)
+			return nil, fmt.Errorf("listen on %q: %w", addr, err)
+		}
+		list = append(list, l)
+		port = uint16(l.Addr().(*net.TCPAddr).Port)
+	}
+	return list, nil
+}
+
 func listenUDP(lc *net.ListenConfig, host netip.Addr, port uint16) (*net.UDPConn, error) {
 	c, err := lc.ListenPacket(context.Background(), family("udp", host), netip.AddrPortFrom(host, port).String())
 	if err != nil {

@@ -6,9 +6,11 @@ package zone
 
 import (
 	"encoding/hex"
+	"errors"
 
 	"github.com/miekg/dns"
 
+	"namecast/lib/dnssec"
 	"namecast/lib/rr"
 	"namecast/lib/store"
 )
@@ -21,10 +23,18 @@ import (
 //
 // The error says why the view failed; the response is SERVFAIL then.
 func (s *Service) Answer(v store.View, q *dns.Msg, udp bool) (*dns.Msg, error) {
+	m, _, err := s.AnswerFrom(v, q, udp)
+	return m, err
+}
+
+// AnswerFrom is Answer, and names the wildcard that stood for the name in
+// question, "" if none did: responses made of one wildcard are alike whatever
+// name they are for.
+func (s *Service) AnswerFrom(v store.View, q *dns.Msg, udp bool) (m *dns.Msg, wildcard rr.Name, err error) {
 	if q.Response {
-		return nil, nil
+		return nil, "", nil
 	}
-	m := skeleton(q)
+	m = skeleton(q)
 	limit := dns.MaxMsgSize
 	if udp {
 		limit = plainUDP
@@ -32,27 +42,32 @@ func (s *Service) Answer(v store.View, q *dns.Msg, udp bool) (*dns.Msg, error) {
 	opt, ok := edns(q)
 	if !ok {
 		m.Rcode = dns.RcodeFormatError
-		return m, nil
+		return m, "", nil
 	}
 	if opt != nil {
 		m.Extra = []dns.RR{s.opt(opt)}
 		if udp {
-			limit = s.udpLimit(int(opt.UDPSize()))
+			limit = s.UDPLimit(int(opt.UDPSize()))
 		}
 		if opt.Version() != 0 {
 			m.Rcode = dns.RcodeBadVers
-			return m, nil
+			return m, "", nil
 		}
 	}
 	if m.Rcode = check(q); m.Rcode != dns.RcodeSuccess {
-		return m, nil
+		return m, "", nil
 	}
 	if t := signature(q); t != nil {
 		m.Rcode = dns.RcodeNotAuth
 		m.Extra = append(m.Extra, t)
-		return m, nil
+		return m, "", nil
 	}
-	return m, s.fill(v, m, limit, udp)
+	d := &draw{reader: reader{service: s, view: v}, udp: udp}
+	if opt != nil {
+		d.do, d.compact = opt.Do(), opt.Co()
+	}
+	err = d.fill(m, limit)
+	return m, d.wildcard, err
 }
 
 // skeleton is the response without what it says: the query's identity, opcode,
@@ -95,9 +110,10 @@ func edns(q *dns.Msg) (opt *dns.OPT, ok bool) {
 // Options that are not known are ignored.
 func (s *Service) opt(asked *dns.OPT) *dns.OPT {
 	o := &dns.OPT{Hdr: dns.RR_Header{Name: ".", Rrtype: dns.TypeOPT}}
-	o.SetUDPSize(uint16(s.udpLimit(largestUDP)))
+	o.SetUDPSize(uint16(s.UDPLimit(largestUDP)))
 	if asked.Do() {
 		o.SetDo()
+		o.SetCo(asked.Co() && s.Signer != nil) // RFC 9824 section 5.1
 	}
 	for _, option := range asked.Option {
 		if option.Option() == dns.EDNS0NSID && s.ID != "" && len(o.Option) == 0 {
@@ -164,10 +180,10 @@ func checkType(t uint16) int {
 const typeNXNAME = 128 // RFC 9824 section 3.5: a question for it is an error
 
 // fill answers a plain question into m.
-func (s *Service) fill(v store.View, m *dns.Msg, limit int, udp bool) error {
+func (d *draw) fill(m *dns.Msg, limit int) error {
 	question := m.Question[0]
 	if question.Qclass == dns.ClassCHAOS {
-		s.chaos(m)
+		d.service.chaos(m)
 		return nil
 	}
 	name, err := rr.ParseName(question.Name)
@@ -175,23 +191,38 @@ func (s *Service) fill(v store.View, m *dns.Msg, limit int, udp bool) error {
 		m.Rcode = dns.RcodeFormatError
 		return nil
 	}
-	if v == nil {
+	if d.view == nil {
 		m.Rcode = dns.RcodeServerFailure
 		return nil
 	}
-	d := &draw{reader: reader{service: s, view: v}, qtype: rr.Type(question.Qtype)}
+	d.qtype = rr.Type(question.Qtype)
 	switch question.Qtype {
 	case dns.TypeAXFR, dns.TypeIXFR:
-		err = d.transfer(name, udp)
+		err = d.transfer(name, d.udp)
 	default:
 		err = d.chase(name)
 	}
 	if err != nil {
-		m.Rcode = dns.RcodeServerFailure
-		return err
+		return d.fail(m, err)
 	}
 	m.Rcode, m.Authoritative = d.rcode, d.authoritative
 	fit(m, d.groups, limit)
+	return nil
+}
+
+// fail is the end of an answer that cannot be made. Where only signatures are
+// lacking, the store is well. Who asked over UDP may not be who it says, so it
+// is told to come again over TCP, where there is a budget that forged datagrams
+// do not use up.
+func (d *draw) fail(m *dns.Msg, err error) error {
+	d.wildcard = ""
+	m.Rcode = dns.RcodeServerFailure
+	if !errors.Is(err, dnssec.ErrBusy) {
+		return err
+	}
+	if d.udp {
+		m.Rcode, m.Truncated = dns.RcodeSuccess, true
+	}
 	return nil
 }
 

@@ -19,7 +19,7 @@ const (
 	inAdditional
 )
 
-// A group is one RRset of a response. What is not needed may be left out
+// A group is one RRset of a response and its signatures. What is not needed may be left out
 // without a word if the response gets too long.
 type group struct {
 	section section
@@ -31,12 +31,16 @@ type group struct {
 type draw struct {
 	reader
 	qtype         rr.Type
+	udp           bool
+	do            bool // signatures are wanted (RFC 3225)
+	compact       bool // so is NXDOMAIN with them (RFC 9824 section 5)
 	rcode         int
 	authoritative bool
 	groups        []group
 	visited       []rr.Name // names asked for so far, lower case
 	renames       []rr.Name // owners of the DNAME records told, lower case
 	told          []rr.Name // names whose addresses were looked for, lower case
+	wildcard      rr.Name   // what stood for the first name, lower case; "" if it has its own records
 }
 
 // chase answers for a name and for those that aliases lead to, in every zone
@@ -91,38 +95,51 @@ func (d *draw) step(z *held, name rr.Name) (next rr.Name, follow bool, err error
 	if err != nil {
 		return "", false, err
 	}
+	if d.signs() {
+		if h, err = d.withKeys(z, name, h); err != nil {
+			return "", false, err
+		}
+	}
+	if alias := find(h.sets, rr.TypeALIAS); alias != nil && (h.kind == exact || h.kind == wildcard) {
+		if h.sets, err = d.withAddresses(*alias, h.sets); err != nil {
+			return "", false, err
+		}
+	}
 	if h.kind != cut {
 		d.authoritative = true
+	}
+	if h.kind == wildcard && len(d.visited) == 1 {
+		d.wildcard = h.at + z.name
 	}
 	switch h.kind {
 	case cut:
 		return "", false, d.referral(z, name, h)
 	case renamed:
 		return d.rename(z, name, h)
-	case nothing:
-		d.rcode = dns.RcodeNameError
-		return "", false, d.negative(z, name)
 	}
-	return d.data(z, name, h.sets)
+	return d.data(z, name, h)
 }
 
-// data answers from the RRsets of a name.
-func (d *draw) data(z *held, name rr.Name, sets []rr.Set) (next rr.Name, follow bool, err error) {
-	set := find(sets, d.qtype)
+// data answers from the RRsets of a name, or that there is no such name.
+func (d *draw) data(z *held, name rr.Name, h hit) (next rr.Name, follow bool, err error) {
+	set := find(h.sets, d.qtype)
 	if d.qtype == rr.TypeANY {
-		set = smallest(sets)
+		set = smallest(h.sets)
 	}
 	if set != nil {
-		if err = d.add(inAnswer, true, name, *set); err != nil {
+		if err = d.addSigned(z, d.want(z, h), inAnswer, true, name, *set); err != nil {
 			return "", false, err
 		}
-		return "", false, d.hosts(z, *set, "")
+		return "", false, d.hosts(z, name, *set, "")
 	}
-	if alias := find(sets, rr.TypeCNAME); alias != nil && len(alias.Data) > 0 && !besideAlias(d.qtype) {
+	if done, err := d.denied(z, name, h); done || err != nil {
+		return "", false, err
+	}
+	if alias := find(h.sets, rr.TypeCNAME); alias != nil && len(alias.Data) > 0 && !besideAlias(d.qtype) {
 		next, follow = alias.Data[0].Target(rr.TypeCNAME)
-		return next, follow, d.add(inAnswer, true, name, *alias)
+		return next, follow, d.addSigned(z, d.want(z, h), inAnswer, true, name, *alias)
 	}
-	return "", false, d.negative(z, name)
+	return "", false, d.negative(z, name, h)
 }
 
 // besideAlias reports whether a type lives at the alias's own name, so that a
@@ -141,12 +158,25 @@ func smallest(sets []rr.Set) *rr.Set {
 	return least
 }
 
-// negative puts the SOA into the authority section; its TTL is that of the
-// negative answer (RFC 2308 section 3).
-func (d *draw) negative(z *held, name rr.Name) error {
+// negative puts the SOA into the authority section, and the NSEC that shows
+// what there is instead. With that the name seems to exist, and the response
+// code says so too unless the client knows better (RFC 9824 sections 3.1, 5.1).
+func (d *draw) negative(z *held, name rr.Name, h hit) error {
+	signed := d.signs() && d.do
+	if h.kind == nothing && (!signed || d.compact) {
+		d.rcode = dns.RcodeNameError
+	}
 	soa := d.service.soa(z)
-	soa.TTL = min(soa.TTL, or(d.service.Minimum, defaultMinimum))
-	return d.add(inAuthority, true, suffix(name, len(z.name)), soa)
+	if err := d.addSigned(z, d.want(z, h), inAuthority, true, suffix(name, len(z.name)), soa); err != nil {
+		return err
+	}
+	for _, r := range d.groups[len(d.groups)-1].records {
+		r.Header().Ttl = d.negativeTTL(soa)
+	}
+	if !signed {
+		return nil
+	}
+	return d.addSigned(z, d.want(z, h), inAuthority, true, name, d.nsec(z, name, h))
 }
 
 // referral points to the servers of a delegated zone. Without an answer before
@@ -157,7 +187,10 @@ func (d *draw) referral(z *held, name rr.Name, h hit) error {
 	if err := d.add(inAuthority, true, owner, ns); err != nil {
 		return err
 	}
-	return d.hosts(z, ns, owner.Lower())
+	if err := d.secure(z, owner, h); err != nil {
+		return err
+	}
+	return d.hosts(z, owner, ns, owner.Lower())
 }
 
 // rename answers for a name below a DNAME (RFC 6672 section 3.2), with a CNAME
@@ -172,7 +205,7 @@ func (d *draw) rename(z *held, name rr.Name, h hit) (next rr.Name, follow bool, 
 	}
 	if owner != "" {
 		d.renames = append(d.renames, owner.Lower())
-		if err := d.add(inAnswer, true, owner, set); err != nil {
+		if err := d.addSigned(z, d.want(z, h), inAnswer, true, owner, set); err != nil {
 			return "", false, err
 		}
 	}
@@ -206,15 +239,20 @@ func (d *draw) add(s section, needed bool, owner rr.Name, set rr.Set) error {
 // maxHosts bounds the names whose addresses one answer looks for.
 const maxHosts = 64
 
-// hosts adds the addresses of the names that an NS, MX or SRV set points to.
-// With the owner of a delegation, addresses at and below it are glue that the
-// referral cannot do without (RFC 9471 section 3.1).
-func (d *draw) hosts(z *held, set rr.Set, delegation rr.Name) error {
-	if set.Type != rr.TypeNS && set.Type != rr.TypeMX && set.Type != rr.TypeSRV {
+// hosts adds the addresses of the names that an RRset leads clients to. With
+// the owner of a delegation, addresses at and below it are glue that the referral
+// cannot do without (RFC 9471 section 3.1).
+func (d *draw) hosts(z *held, owner rr.Name, set rr.Set, delegation rr.Name) error {
+	switch set.Type {
+	case rr.TypeNS, rr.TypeMX, rr.TypeSRV, rr.TypeAFSDB, rr.TypeRT, rr.TypeKX, rr.TypeSVCB, rr.TypeHTTPS:
+	default:
 		return nil
 	}
 	for _, data := range set.Data {
 		host, ok := data.Target(set.Type)
+		if host == "" && (set.Type == rr.TypeSVCB || set.Type == rr.TypeHTTPS) {
+			host = owner // RFC 9460 section 2.5.2
+		}
 		if !ok || len(d.told) >= maxHosts || d.toldAlready(host.Lower()) {
 			continue
 		}
@@ -252,8 +290,13 @@ func (d *draw) addresses(z *held, host rr.Name, needed bool) error {
 		h.sets, _, err = d.node(z, rel)
 	}
 	for _, t := range []rr.Type{rr.TypeA, rr.TypeAAAA} {
-		if set := find(h.sets, t); set != nil && err == nil {
+		set := find(h.sets, t)
+		switch {
+		case set == nil || err != nil:
+		case h.kind == cut: // glue, which nobody signs
 			err = d.add(inAdditional, needed, host, *set)
+		default:
+			err = d.addOptional(z, d.want(z, h), host, *set)
 		}
 	}
 	return err

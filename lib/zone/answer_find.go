@@ -2,7 +2,9 @@ package zone
 
 import (
 	"errors"
+	"slices"
 
+	"namecast/lib/dnssec"
 	"namecast/lib/rr"
 	"namecast/lib/store"
 )
@@ -15,6 +17,7 @@ type held struct {
 	contact rr.Name // SOA fields
 	ttl     uint32
 	serial  uint32
+	keys    *dnssec.Zone // once they are needed
 }
 
 // A reader finds zones and names for one answer.
@@ -73,7 +76,7 @@ func (r reader) owned(domain rr.Name) (*held, error) {
 		}
 		for _, d := range h.Domains {
 			if d.Name == domain {
-				return &held{domain, account, d.Contact, d.TTL, serial(h.Version)}, nil
+				return &held{name: domain, account: account, contact: d.Contact, ttl: d.TTL, serial: serial(h.Version)}, nil
 			}
 		}
 	}
@@ -108,8 +111,9 @@ func (r reader) node(z *held, rel rr.Name) (sets []rr.Set, exists bool, err erro
 }
 
 // baseNode is node for the base zone: its apex, its hosts, and below each
-// account's name that account's records. The NS records that an owner put at
-// "@" are for the owned domains alone; here they would cut the account off.
+// account's name that account's records. The NS and the DNSSEC records that an
+// owner put at "@" are for the owned domains alone; here the NS would cut the
+// account off, and there is no zone of its own to have keys.
 func (r reader) baseNode(z *held, rel rr.Name) (sets []rr.Set, exists bool, err error) {
 	sets, exists = r.service.hosts(rel)
 	if rel == "" {
@@ -124,20 +128,25 @@ func (r reader) baseNode(z *held, rel rr.Name) (sets []rr.Set, exists bool, err 
 		return sets, exists, nil
 	}
 	sets, exists, err = r.stored(account, rest)
-	if err != nil || rest != "" || !hasType(sets, rr.TypeNS) {
+	if err != nil || rest != "" || !slices.ContainsFunc(sets, ofZone) {
 		return sets, exists, err
 	}
-	kept := make([]rr.Set, 0, len(sets))
-	for _, s := range sets {
-		if s.Type != rr.TypeNS {
-			kept = append(kept, s)
-		}
-	}
+	kept := slices.DeleteFunc(slices.Clone(sets), ofZone)
 	if len(kept) > 0 {
 		return kept, true, nil
 	}
 	exists, err = r.hasBelow(account)
 	return nil, exists, err
+}
+
+// ofZone reports whether a set at "@" says something of a zone whose apex that
+// is.
+func ofZone(s rr.Set) bool {
+	switch s.Type {
+	case rr.TypeNS, dnssec.TypeDNSKEY, dnssec.TypeCDS, dnssec.TypeCDNSKEY:
+		return true
+	}
+	return false
 }
 
 // stored is the view's Node; an account that does not exist has no names.
@@ -192,7 +201,7 @@ const (
 // A hit is where the search for a name ended (RFC 1034 section 4.3.2 step 3).
 type hit struct {
 	kind kind
-	at   rr.Name  // relative owner of sets: the name, wildcard, cut or DNAME
+	at   rr.Name  // relative owner of sets: the name, wildcard, cut or DNAME; of nothing, the closest encloser
 	sets []rr.Set // all of that node
 }
 
@@ -231,7 +240,7 @@ func (r reader) synthesis(z *held, encloser rr.Name) (hit, error) {
 	at := rr.Star + encloser
 	sets, exists, err := r.node(z, at)
 	if err != nil || !exists {
-		return hit{}, err
+		return hit{at: encloser}, err
 	}
 	return hit{wildcard, at, sets}, nil
 }

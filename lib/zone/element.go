@@ -210,8 +210,8 @@ func (d *draft) fits(s rr.Set) *Refusal {
 }
 
 // apex checks what may stand at "@": the top of an owned domain has an SOA, so
-// no CNAME; NS there replace the automatic ones and so need an owned domain;
-// DS belong to the parent.
+// no CNAME; NS there replace the automatic ones, and DNSKEY, CDS and CDNSKEY
+// stand beside them, and so need an owned domain; DS belong to the parent.
 func (d *draft) apex(s rr.Set) *Refusal {
 	if s.Owner != "" {
 		return nil
@@ -220,8 +220,8 @@ func (d *draft) apex(s rr.Set) *Refusal {
 	switch {
 	case s.Type == rr.TypeCNAME && owns:
 		return refuse(nup.CodeBadData, "a domain's apex cannot be a CNAME (RFC 1034 section 3.6.2)")
-	case s.Type == rr.TypeNS && !owns:
-		return refuse(nup.CodeBadData, "NS at @ need an owned domain")
+	case ofZone(s) && !owns:
+		return refuse(nup.CodeBadData, "%s at @ need an owned domain", s.Type)
 	case s.Type == rr.TypeDS:
 		return refuse(nup.CodeBadData, "DS at @ belong into the parent zone")
 	}
@@ -237,15 +237,19 @@ func (d *draft) wildcard(s rr.Set) *Refusal {
 	return nil
 }
 
-// alone keeps CNAME apart from all other data, and CNAME and DNAME single (RFC
-// 1034 section 3.6.2, RFC 6672 section 2.4).
+// alone keeps CNAME apart from all other data and ALIAS apart from addresses,
+// and CNAME, DNAME and ALIAS single (RFC 1034 section 3.6.2, RFC 6672 section
+// 2.4).
 func (d *draft) alone(s rr.Set) *Refusal {
-	if (s.Type == rr.TypeCNAME || s.Type == rr.TypeDNAME) && len(s.Data) > 1 {
+	if (s.Type == rr.TypeCNAME || s.Type == rr.TypeDNAME || s.Type == rr.TypeALIAS) && len(s.Data) > 1 {
 		return refuse(nup.CodeBadData, "%s has a %s already", s.Owner, s.Type)
 	}
 	for _, other := range d.node(s.Owner) {
 		if other.Type != s.Type && (other.Type == rr.TypeCNAME || s.Type == rr.TypeCNAME) {
 			return refuse(nup.CodeBadData, "%s cannot have %s beside %s (RFC 1034 section 3.6.2)", s.Owner, s.Type, other.Type)
+		}
+		if other.Type == rr.TypeALIAS && glue(s) || s.Type == rr.TypeALIAS && glue(other) {
+			return refuse(nup.CodeBadData, "%s cannot have %s beside %s: an ALIAS stands for the addresses", s.Owner, s.Type, other.Type)
 		}
 	}
 	return nil

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"net/netip"
 
+	"namecast/lib/dnssec"
 	"namecast/lib/rr"
 	"namecast/lib/store"
 )
@@ -28,6 +29,8 @@ type Service struct {
 	ID string
 	// Version is what version.bind in class CHAOS says. Empty is not told.
 	Version string
+	// Signer has the keys of the zones. Without it they are not signed.
+	Signer *dnssec.Signer
 }
 
 // A NameServer is a host that the service names in NS records. Its addresses
@@ -129,8 +132,9 @@ func (s *Service) hosts(rel rr.Name) (sets []rr.Set, exists bool) {
 	return sets, exists
 }
 
-// udpLimit is the largest response for a client that takes size octets.
-func (s *Service) udpLimit(size int) int {
+// UDPLimit is the largest response over UDP, in octets, for a client that takes
+// size octets.
+func (s *Service) UDPLimit(size int) int {
 	most := s.MaxUDP
 	if most == 0 {
 		most = defaultMaxUDP

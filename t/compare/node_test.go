@@ -34,7 +34,7 @@ func startNode(t *testing.T, all []*account) (dnsAddr string) {
 	if err := os.WriteFile(granted, []byte(grants.String()), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	words := tools.Serve(t, bin, dir, "-grant", granted, "-id", "node-1", "-ns", nameServers).Words
+	words := tools.Serve(t, bin, dir, "-grant", granted, "-dnssec", "none", "-id", "node-1", "-ns", nameServers).Words
 	for _, a := range all {
 		server := base + "@" + words["nup"]
 		packets := run(t, a.update(), bin+"/nc-sign", "-k", a.file, "-s", server)

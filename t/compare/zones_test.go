@@ -29,7 +29,7 @@ func zoneFiles(all []*account, soaOf soa) map[string]string {
 			files[domain] = text + under(a, domain, nil)
 		}
 		if !a.deleted {
-			hidden := func(owner, kind string) bool { return owner == "@" && kind == "NS" }
+			hidden := func(owner, kind string) bool { return owner == "@" && (kind == "NS" || kind == "DNSKEY") }
 			files[base] += under(a, a.name+"."+base, hidden)
 		}
 	}

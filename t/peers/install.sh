@@ -12,6 +12,7 @@ dig bind9-dnsutils
 dnssec-signzone bind9-utils
 kdig knot-dnsutils
 ldns-signzone ldnsutils
+dnsviz dnsviz python3-pygraphviz
 openssl openssl
 javac default-jdk-headless'
 

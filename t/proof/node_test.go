@@ -69,13 +69,17 @@ func (n *node) answer(name string, qtype uint16) string {
 	return lines(a)
 }
 
-// lines gives the answers of a message, "NXDOMAIN" and the like if not NOERROR.
+// lines gives the answers of a message without signatures, "NXDOMAIN" and the
+// like if not NOERROR.
 func lines(a *dns.Msg) string {
 	if a.Rcode != dns.RcodeSuccess {
 		return dns.RcodeToString[a.Rcode]
 	}
 	var list []string
 	for _, r := range a.Answer {
+		if r.Header().Rrtype == dns.TypeRRSIG {
+			continue
+		}
 		list = append(list, strings.Join(strings.Fields(r.String()), " "))
 	}
 	return strings.Join(list, "\n")

@@ -205,6 +205,7 @@ func Serve(t testing.TB, bin, dir string, args ...string) *Daemon {
 	defer log.Close()
 	cmd := exec.Command(filepath.Join(bin, "nc-serve"), append([]string{
 		"-domain", "namecast.example", "-dns", "127.0.0.1:0", "-nup", "127.0.0.1:0", "-db", filepath.Join(dir, "db"),
+		"-rrl", "none", // tests ask faster than resolvers
 	}, args...)...)
 	cmd.Stderr = log
 	d, err := Start(cmd)

@@ -1,0 +1,27 @@
+package zone
+
+import (
+	"testing"
+
+	"github.com/miekg/dns"
+)
+
+// TestAnswerFrom names the wildcard that an answer is made of.
+func TestAnswerFrom(t *testing.T) {
+	v, s := testView(t, world), testService()
+	for _, c := range []struct{ name, q, want string }{
+		{"a name of its own", "www.example.com.", "@"},
+		{"wildcard", "A.wild.example.com.", "*.wild.example.com"},
+		{"two labels below it", "a.b.WILD.example.com.", "*.wild.example.com"},
+		{"the wildcard itself", "*.wild.example.com.", "@"},
+		{"an alias that is a wildcard", "x.wcname.example.com.", "*.wcname.example.com"},
+		{"an alias to a wildcard's name", "chain.example.com.", "@"},
+		{"nothing", "nowhere.example.com.", "@"},
+		{"not ours", "outside.test.", "@"},
+	} {
+		_, got, err := s.AnswerFrom(v, ask(c.q, dns.TypeA), true)
+		if err != nil || got.String() != c.want {
+			t.Errorf("%s: %s, %v, want %s", c.name, got, err, c.want)
+		}
+	}
+}
