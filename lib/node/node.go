@@ -260,8 +260,11 @@ func (n *node) reload(ctx context.Context) error {
 		grants, err := n.grants()
 		admission, err2 := n.admission()
 		wire, err3 := n.wireSecrets()
-		if err = errors.Join(err, err2, err3, n.reloadSecret()); err != nil {
-			n.Log.Error("reload: the old lists stay in force", "err", err)
+		if err = errors.Join(err, err2, err3); err == nil {
+			err = n.reloadSecret()
+		}
+		if err != nil {
+			n.Log.Error("reload: what was read before stays in force", "err", err)
 			continue
 		}
 		n.useWire(wire)
