@@ -7,7 +7,7 @@ TIME        = 1h
 PREFIX      = /usr/local
 ONCE        =
 
-.PHONY: all demo test tools check race vuln cover fuzz hostile install clean
+.PHONY: all demo test tools check race vuln cover fuzz hostile bench bench-short install clean
 
 all:
 	@mkdir -p bin
@@ -52,6 +52,13 @@ fuzz:
 # Mutated packets against a running node, for TIME.
 hostile:
 	go test -count=1 -v -timeout 0 -run TestHostile ./t/hostile -args -time $(TIME)
+
+# nc-serve beside NSD, Knot DNS, BIND and PowerDNS; tables go to t/bench/results.
+bench:
+	@go run ./t/bench
+
+bench-short:
+	@go run ./t/bench -short
 
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin

@@ -14,7 +14,14 @@ kdig knot-dnsutils
 ldns-signzone ldnsutils
 dnsviz dnsviz python3-pygraphviz
 openssl openssl
+curl curl
+ip iproute2
+dnsperf dnsperf
+delv bind9-dnsutils
 javac default-jdk-headless'
+
+# Other programs may be asked for, as arguments of that form.
+[ $# -eq 0 ] || wanted=$(printf '%s\n' "$@")
 
 missing=
 while read -r command package; do
