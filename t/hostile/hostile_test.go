@@ -8,7 +8,6 @@ import (
 	"context"
 	"flag"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"net/http"
 	"os"
@@ -125,34 +124,9 @@ func (n *node) log() string {
 	return string(text[max(0, len(text)-4000):])
 }
 
-// metric reads one number from the status page.
-func (n *node) metric(name string) int {
-	n.t.Helper()
-	r, err := http.Get("http://" + n.Words["http"] + "/metrics")
-	if err != nil {
-		n.t.Fatal(err)
-	}
-	defer r.Body.Close()
-	page, err := io.ReadAll(r.Body)
-	if err != nil {
-		n.t.Fatal(err)
-	}
-	for line := range strings.Lines(string(page)) {
-		if value, ok := strings.CutPrefix(strings.TrimSpace(line), name+" "); ok {
-			f, err := strconv.ParseFloat(value, 64)
-			if err != nil {
-				n.t.Fatal(err)
-			}
-			return int(f)
-		}
-	}
-	n.t.Fatalf("no metric %s", name)
-	return 0
-}
-
 func (n *node) goroutines() int {
 	http.DefaultClient.CloseIdleConnections()
-	return n.metric("go_goroutines")
+	return n.Metric(n.t, "go_goroutines")
 }
 
 // aftermath checks what is left when everybody has gone.
@@ -163,10 +137,10 @@ func (n *node) aftermath(before int) {
 	if now > before+3 {
 		n.t.Errorf("%d goroutines, %d before", now, before)
 	}
-	if left := n.metric("namecast_dns_connections"); left != 0 {
+	if left := n.Metric(n.t, "namecast_dns_connections"); left != 0 {
 		n.t.Errorf("%d connections left", left)
 	}
-	if panics := n.metric("namecast_dns_panics_total"); panics != 0 || strings.Contains(n.log(), "panic") {
+	if panics := n.Metric(n.t, "namecast_dns_panics_total"); panics != 0 || strings.Contains(n.log(), "panic") {
 		n.t.Errorf("%d panics\n%s", panics, n.log())
 	}
 	for i, q := range n.good() {

@@ -31,7 +31,7 @@ func testDig(t *testing.T, bin string) {
 	})
 	for name, least := range map[string]int{`dns_cookies_total{status="new"}`: 5, `dns_cookies_total{status="bad"}`: 1, `dns_cookies_total{status="malformed"}`: 1,
 		`dns_options_total{option="ede"}`: 4, `dns_options_total{option="expire"}`: 1, `dns_options_total{option="keepalive"}`: 1} {
-		if got := n.metric(name); got < least {
+		if got := n.Metric(n.t, "namecast_"+name); got < least {
 			t.Errorf("%s: %d, want %d at least", name, got, least)
 		}
 	}
@@ -51,7 +51,7 @@ func testKdig(t *testing.T, bin string) {
 		{"clear text where TLS is spoken", "dot", base + " SOA +tcp +retry=0 +timeout=3", []string{"!status: NOERROR"}},
 		{"TLS where clear text is spoken", "dns", base + " SOA +tls +retry=0 +timeout=3", []string{"!status: NOERROR"}},
 	})
-	if n.metric(`dns_tls_handshakes_total{result="full"}`) < 4 || n.metric(`dns_options_total{option="padding"}`) != 3 || n.metric(`dns_queries_total{transport="tls"}`) != 4 {
+	if n.Metric(n.t, `namecast_dns_tls_handshakes_total{result="full"}`) < 4 || n.Metric(n.t, `namecast_dns_options_total{option="padding"}`) != 3 || n.Metric(n.t, `namecast_dns_queries_total{transport="tls"}`) != 4 {
 		t.Error("the metrics of TLS do not fit the questions")
 	}
 }

@@ -78,11 +78,11 @@ func (n *node) statusOf(c *client, cookie string) string {
 	n.t.Helper()
 	before := map[string]int{}
 	for _, status := range []string{"none", "malformed", "new", "bad", "good"} {
-		before[status] = n.metric(`dns_cookies_total{status="` + status + `"}`)
+		before[status] = n.Metric(n.t, `namecast_dns_cookies_total{status="`+status+`"}`)
 	}
 	c.ask(base, cookie)
 	for status, count := range before {
-		if n.metric(`dns_cookies_total{status="`+status+`"}`) > count {
+		if n.Metric(n.t, `namecast_dns_cookies_total{status="`+status+`"}`) > count {
 			return status
 		}
 	}

@@ -110,8 +110,8 @@ func testWayOut(t *testing.T, bin string) {
 			t.Fatalf("with a good cookie: %s", dns.RcodeToString[a.rcode])
 		}
 	}
-	if n.metric(`dns_rate_limited_total{result="truncated"}`) < 40 || n.metric(`dns_rate_limited_total{result="badcookie"}`) < 1 ||
-		n.metric(`dns_rate_limited_total{result="dropped"}`) != 0 || n.metric(`dns_responses_total{rcode="BADCOOKIE",transport="udp"}`) < 1 {
+	if n.Metric(n.t, `namecast_dns_rate_limited_total{result="truncated"}`) < 40 || n.Metric(n.t, `namecast_dns_rate_limited_total{result="badcookie"}`) < 1 ||
+		n.Metric(n.t, `namecast_dns_rate_limited_total{result="dropped"}`) != 0 || n.Metric(n.t, `namecast_dns_responses_total{rcode="BADCOOKIE",transport="udp"}`) < 1 {
 		t.Error("the metrics do not fit the flood")
 	}
 	out := n.ask("dns", "dig", strings.Fields("nothing.test A +nocookie +tries=1")...)

@@ -105,7 +105,7 @@ func testResume(t *testing.T, bin string) {
 	if out := client("-sess_in", ticket); !strings.Contains(out, "Reused, TLSv1.2") {
 		t.Errorf("the second session:\n%s", out)
 	}
-	if n.metric(`dns_tls_handshakes_total{result="resumed"}`) != 1 {
+	if n.Metric(n.t, `namecast_dns_tls_handshakes_total{result="resumed"}`) != 1 {
 		t.Error("the session that was resumed is not counted")
 	}
 	if out := client("-alpn", "h2"); !strings.Contains(out, "no application protocol") {

@@ -5,21 +5,11 @@ package wire
 
 import (
 	"bytes"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
-	"io"
-	"math/big"
 	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -73,22 +63,9 @@ func start(t *testing.T, bin string, args ...string) *node {
 // certify makes a certificate with a serial number, and its key.
 func (n *node) certify(serial int64) {
 	n.t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		n.t.Fatal(err)
-	}
-	c := &x509.Certificate{SerialNumber: big.NewInt(serial), Subject: pkix.Name{CommonName: host}, DNSNames: []string{host}, IsCA: true, BasicConstraintsValid: true,
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour)}
-	der, err := x509.CreateCertificate(rand.Reader, c, c, &key.PublicKey, key)
-	if err != nil {
-		n.t.Fatal(err)
-	}
-	private, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		n.t.Fatal(err)
-	}
-	write(n.t, n.cert, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})))
-	write(n.t, n.key, string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private})))
+	certificate, private := tools.Certificate(n.t, host, serial)
+	write(n.t, n.cert, certificate)
+	write(n.t, n.key, private)
 }
 
 // write writes a file with mode 0600.
@@ -98,31 +75,6 @@ func write(t *testing.T, path, text string) string {
 		t.Fatal(err)
 	}
 	return path
-}
-
-// metric reads one number from the status page.
-func (n *node) metric(name string) int {
-	n.t.Helper()
-	r, err := http.Get("http://" + n.Words["http"] + "/metrics")
-	if err != nil {
-		n.t.Fatal(err)
-	}
-	defer r.Body.Close()
-	page, err := io.ReadAll(r.Body)
-	if err != nil {
-		n.t.Fatal(err)
-	}
-	for line := range strings.Lines(string(page)) {
-		if value, ok := strings.CutPrefix(strings.TrimSpace(line), "namecast_"+name+" "); ok {
-			f, err := strconv.ParseFloat(value, 64)
-			if err != nil {
-				n.t.Fatal(err)
-			}
-			return int(f)
-		}
-	}
-	n.t.Fatalf("no metric %s", name)
-	return 0
 }
 
 // ask runs a client at an address that the node has told, "dns" or "dot", and
