@@ -93,7 +93,7 @@ func (n *node) start() {
 	n.t.Helper()
 	cmd := exec.Command(filepath.Join(n.bin, "nc-serve"), "-domain", "namecast.example", "-ns", "ns1.namecast.example=127.0.0.1",
 		"-dns", "127.0.0.1:0", "-nup", "127.0.0.1:0", "-db", filepath.Join(n.dir, "db"), "-max-records", "0", "-max-bytes", "0",
-		"-rate-source", "none", "-rate-account", "none")
+		"-rate-source", "none", "-rate-account", "none", "-rrl", "none")
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	var err error
