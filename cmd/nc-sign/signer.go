@@ -21,7 +21,8 @@ type signer struct {
 	secret  *key.Secret
 	service rr.Name
 	server  string
-	seq     int64 // of the next packet; negative: ask the server
+	account string // as the key file names it
+	seq     int64  // of the next packet; negative: ask the server
 	token   string
 	spare   string // the key file's token, for a new account
 	bits    int    // proof of work
@@ -40,7 +41,7 @@ func (s *signer) load(path, spec string) error {
 	if err != nil {
 		return err
 	}
-	s.secret, s.spare = f.Secret, f.Token
+	s.secret, s.account, s.spare = f.Secret, f.Account, f.Token
 	if s.bits < 0 || s.bits > key.MaxWork {
 		return cli.UsageError("-work %d: want 0 to %d bits", s.bits, key.MaxWork)
 	}
@@ -86,6 +87,9 @@ func (s *signer) newKey(path string) (*key.Secret, error) {
 	}
 	if f.Secret.Public() == s.secret.Public() {
 		return nil, fmt.Errorf("the new key %q is the present one", path)
+	}
+	if f.Account != s.account {
+		say("the account keeps its name: write account=%s into the key line of %q", s.account, path)
 	}
 	return f.Secret, nil
 }
