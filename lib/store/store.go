@@ -143,8 +143,8 @@ type Store interface {
 	View() (View, error)
 	// Commit makes one change durable, all of it or nothing, and returns its
 	// position. Conflict if the account is not at c.From; ErrKeyTaken if the
-	// head brings a key that any account has or had. ErrUnavailable when the
-	// outcome is that nothing happened for now. Changes that wait together are
+	// head brings a key that any account has or had. ErrUnavailable when nothing
+	// was changed and the same may succeed later. Changes that wait together are
 	// written together.
 	Commit(ctx context.Context, c Change) (Position, error)
 	// SetClaim makes a domain's new state durable if its object is at version
