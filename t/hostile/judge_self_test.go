@@ -64,16 +64,23 @@ func TestJudge(t *testing.T) {
 		{"too large without EDNS", plain, head + asked + "c00c 0010 0001 0000012c 0200" + strings.Repeat("ff"+strings.Repeat("61", 255), 2), "allowed are 512"},
 		{"too large with EDNS", extended, "1234 8500 0001 0001 0000 0001" + asked + "c00c 0010 0001 0000012c 0500" + strings.Repeat("ff"+strings.Repeat("61", 255), 5) + opt, "allowed are 1232"},
 		{"an answer to a response", []byte("\x12\x34\x80\x00\x00\x00\x00\x00\x00\x00\x00\x00"), "1234 8101 0000 0000 0000 0000", "gets none"},
+		{"two questions and a version of EDNS that is unknown", unhex(t, "1234 0100 0002 0000 0000 0001"+asked+asked+"00 0029 1000 c00c8000 0000"),
+			"1234 8100 0000 0000 0000 0001 00 0029 04d0 01008000 0000", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			reply, err := hex.DecodeString(strings.ReplaceAll(c.reply, " ", ""))
-			if err != nil {
-				t.Fatal(err)
-			}
-			err = judge(c.query, reply, true)
+			err := judge(c.query, unhex(t, c.reply), true)
 			if (err == nil) != (c.fault == "") || err != nil && !strings.Contains(err.Error(), c.fault) {
 				t.Errorf("%v, want %q", err, c.fault)
 			}
 		})
 	}
+}
+
+func unhex(t *testing.T, s string) []byte {
+	t.Helper()
+	b, err := hex.DecodeString(strings.ReplaceAll(s, " ", ""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
 }

@@ -11,7 +11,7 @@ const maxUDP = 1232
 
 // Response codes.
 const (
-	success, formatError, serverFailure, nameError = 0, 1, 2, 3
+	success, formatError, serverFailure, nameError, badVersion = 0, 1, 2, 3, 16
 )
 
 // mustAnswer reports whether a message has to be answered: it has a header and
@@ -64,7 +64,8 @@ func (m *message) echoes(query []byte) error {
 	r := &reader{b: query, at: headerSize, labels: map[int]bool{}}
 	asked, err := r.question()
 	if m.question == nil {
-		if m.rcode() != formatError && m.opcode() == 0 {
+		// The version of EDNS may be looked at before the count of questions.
+		if m.rcode() != formatError && m.rcode() != badVersion && m.opcode() == 0 {
 			return fmt.Errorf("no question, and code %d", m.rcode())
 		}
 		return nil
@@ -126,11 +127,7 @@ func (m *message) sound() error {
 // says there are none (RFC 2308 section 5), and that errors have no data.
 func (m *message) saysSomething() error {
 	data := len(m.sections[0]) + len(m.sections[1])
-	extended := 0
-	if opt := m.opt(); opt != nil {
-		extended = int(opt.ttl>>24) << 4
-	}
-	switch code := m.rcode() | extended; {
+	switch code := m.rcode(); {
 	case code != success && code != nameError && code != 6 && data > 0:
 		return fmt.Errorf("code %d with %d records", code, data)
 	case m.is(6) || !m.is(5) || code == 6: // TC, no AA, or a DNAME too long

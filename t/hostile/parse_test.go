@@ -42,7 +42,16 @@ type record struct {
 	data        string // names in it expanded
 }
 
-func (m *message) rcode() int      { return int(m.flags & 15) }
+// rcode is the response code with the bits that OPT has of it (RFC 6891 section
+// 6.1.3).
+func (m *message) rcode() int {
+	code := int(m.flags & 15)
+	if opt := m.opt(); opt != nil {
+		code |= int(opt.ttl>>24) << 4
+	}
+	return code
+}
+
 func (m *message) opcode() int     { return int(m.flags>>11) & 15 }
 func (m *message) is(bit int) bool { return m.flags>>(15-bit)&1 == 1 }
 
