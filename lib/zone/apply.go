@@ -69,11 +69,11 @@ func Apply(v store.View, head store.Head, o Order) (Outcome, error) {
 			return refused(req, i, r), nil
 		}
 	}
-	if r := d.overQuota(); r != "" {
+	c := d.change()
+	if r := d.overQuota(c.Head); r != "" {
 		none := len(req.Elements) // no element alone is at fault
 		return Outcome{Status: nup.StatusOverLimit, Codes: nup.FailedElement(none, none, 0), Text: r}, nil
 	}
-	c := d.change()
 	c.Head.NextSeq = Next(req.Seq)
 	c.Head.LastHash = req.Hash()
 	return Outcome{Status: nup.StatusOK, Codes: make([]nup.Code, len(req.Elements)), Change: c, Domains: d.claims}, nil
@@ -211,10 +211,10 @@ func compare(a rr.Name, t rr.Type, b rr.Name, u rr.Type) int {
 	return cmp.Or(cmp.Compare(a, b), cmp.Compare(t, u))
 }
 
-// overQuota names the limit that the draft breaks, "" if none. An account that
+// overQuota names the limit that the new head breaks, "" if none. An account that
 // is over a limit which was lowered may still shrink.
-func (d *draft) overQuota() string {
-	h, q := d.change().Head, d.order.Quota
+func (d *draft) overQuota(h store.Head) string {
+	q := d.order.Quota
 	switch {
 	case q.Records > 0 && h.Records > q.Records && h.Records > d.head.Records:
 		return fmt.Sprintf("the account would hold %d records, the limit is %d", h.Records, q.Records)
