@@ -11,6 +11,8 @@ import (
 	"runtime"
 	"strconv"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // Listen opens TCP and UDP sockets at an address, "host:port" with a numeric
@@ -86,11 +88,33 @@ func listenUDP(lc *net.ListenConfig, host netip.Addr, port uint16) (*net.UDPConn
 		return nil, err
 	}
 	u := c.(*net.UDPConn)
-	if err := noteDestination(u, host); err != nil {
+	if err := errors.Join(noteDestination(u, host), growBuffers(u)); err != nil {
 		u.Close()
 		return nil, err
 	}
 	return u, nil
+}
+
+// bufferSize is the size of a socket's buffers in octets. The kernel counts some
+// 800 octets for a small datagram and doubles the size: there is room for a
+// burst of about 10000, which are answered in well under 100 ms.
+const bufferSize = 4 << 20
+
+// growBuffers makes a socket's buffers large, so that a burst is not lost. A
+// process without privileges gets what the system allows, net.core.rmem_max and
+// wmem_max, and is content.
+func growBuffers(c *net.UDPConn) error {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return err
+	}
+	return raw.Control(func(fd uintptr) {
+		for _, o := range [][2]int{{unix.SO_RCVBUFFORCE, unix.SO_RCVBUF}, {unix.SO_SNDBUFFORCE, unix.SO_SNDBUF}} {
+			if unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, o[0], bufferSize) != nil {
+				_ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, o[1], bufferSize)
+			}
+		}
+	})
 }
 
 // split reads the address. All addresses are two, one of each family, so that
@@ -166,14 +190,10 @@ func noIPv6(err error) bool {
 	return errors.Is(err, syscall.EAFNOSUPPORT) || errors.Is(err, syscall.EADDRNOTAVAIL)
 }
 
-// soReusePort is SO_REUSEPORT, which package syscall leaves out on most of the
-// processors that Linux runs on; on MIPS it is another number.
-const soReusePort = 15
-
 func sharePort(_, _ string, c syscall.RawConn) error {
 	var failed error
 	err := c.Control(func(fd uintptr) {
-		failed = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, soReusePort, 1)
+		failed = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEPORT, 1)
 	})
 	return errors.Join(err, failed)
 }

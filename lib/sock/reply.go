@@ -9,11 +9,14 @@ import (
 	"syscall"
 )
 
+// controlSize is the room for a control message of PKTINFO of either family.
+const controlSize = 48
+
 // A Back is the way back to the sender of a datagram: where it came from, and
 // from which of this machine's addresses to answer. The zero Back leads nowhere.
 type Back struct {
 	to      netip.AddrPort
-	control [48]byte // a control message of PKTINFO
+	control [controlSize]byte // a control message of PKTINFO
 	n       int
 }
 
