@@ -24,12 +24,14 @@ var rooms = map[string][]string{
 	"store/leveldb":   {"rr", "store"},
 	"store/storetest": {"rr", "store"},
 	"dnssec":          {"rr", "ndb", "limit"},
-	"zone":            {"rr", "nup", "store", "dnssec"},
+	"wire":            {"rr"},
+	"cache":           {},
+	"zone":            {"rr", "nup", "store", "dnssec", "wire"},
 	"claim":           {"rr"},
 	"client":          {"rr", "key", "nup"},
 	"sock":            {},
 	"update":          {"sock", "rr", "key", "nup", "store", "zone", "limit", "claim"},
-	"serve":           {"sock", "rr", "store", "zone", "cookie", "rrl"},
+	"serve":           {"sock", "rr", "store", "zone", "cookie", "rrl", "wire", "cache"},
 	"status":          {"nup", "serve", "store", "update"},
 	"node":            {"cli", "ndb", "rr", "key", "nup", "store", "store/leveldb", "dnssec", "zone", "claim", "limit", "cookie", "rrl", "update", "serve", "sock", "status"},
 }
@@ -43,10 +45,11 @@ var homes = map[string][]string{
 	"github.com/google/go-cmp":            {"lib/store/storetest"},
 	"github.com/rogpeppe/go-internal":     {},
 	"golang.org/x/net/idna":               {"lib/nup"},
+	"gonum.org/v1/plot":                   {"t/bench"},
 }
 
 // pure rooms have their time, randomness, files and sockets given to them.
-var pure = []string{"lib/rr", "lib/nup", "lib/zone", "lib/ndb", "lib/cookie", "lib/rrl"}
+var pure = []string{"lib/rr", "lib/nup", "lib/zone", "lib/ndb", "lib/cookie", "lib/rrl", "lib/wire"}
 
 // TestLayout checks the directions of import that README.md promises.
 func TestLayout(t *testing.T) {

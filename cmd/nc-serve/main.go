@@ -23,6 +23,11 @@
 // also while the node runs, which then makes it; -restore reads one into a
 // database that has no account yet.
 //
+// -mem says how much memory the node may take for what it keeps at hand of
+// records and answers; the program itself takes some more. The database may be
+// many times as large: what is asked for often is in memory, the rest is read
+// from the disk.
+//
 // Rates are written 10/s, 600/min, 50/h or none. New accounts are open to
 // everybody, within the rates, unless one of -admit-list (a file of lines
 // account=NAME), -admit-token (a secret for 'nc-keygen -admit') or -admit-work
@@ -48,6 +53,11 @@
 // record at validate-ACCOUNT.DOMAIN that points to D. The node looks for it at
 // the name servers that the parent zone names now. A domain in the -grant file
 // (lines domain=NAME account=NAME) needs no proof.
+//
+// -http shows the node to its operator: a page for people at /, a health check at
+// /healthz, metrics for Prometheus at /metrics. With -pprof it also takes profiles
+// of the running process, as 'go tool pprof' reads them, at /debug/pprof/; whoever
+// reaches the address may then start them, and they cost the node time.
 //
 // The log goes to standard error, a line an event. SIGHUP reads the files of
 // -grant, -admit-list, -admit-token, -dnssec, -cookie, -tls-cert and
@@ -108,6 +118,8 @@ func run(ctx context.Context, fs *flag.FlagSet, parse func() error) error {
 		return verdict(node.Backup(ctx, c.DB, os.Stdout))
 	case *restore:
 		return verdict(node.Restore(ctx, c.DB, os.Stdin))
+	case c.Pprof && c.HTTP == "":
+		return cli.UsageError("-pprof is a part of the status page: give -http as well")
 	}
 	level := slog.LevelInfo
 	if *verbose {

@@ -1,11 +1,14 @@
 package node
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"net/netip"
 	"os"
+	"strconv"
 	"strings"
 
 	"namecast/lib/key"
@@ -23,11 +26,14 @@ type Config struct {
 	Contact string // e-mail address for the SOA of the base domain; "" is hostmaster@Domain
 	ID      string // what NSID and id.server answer; "" is the host's name
 
-	DNS  string // addresses to answer DNS on, UDP and TCP; host:port, ...
-	NUP  string // addresses to take updates on; host:port, ...
-	HTTP string // address of the status page; "" is none
-	DB   string // folder of the database
+	DNS   string // addresses to answer DNS on, UDP and TCP; host:port, ...
+	NUP   string // addresses to take updates on; host:port, ...
+	HTTP  string // address of the status page; "" is none
+	Pprof bool   // the status page has profiles of the process
+	DB    string // folder of the database
 	Wire
+
+	Memory int64 // octets of memory for records and answers; 0 is 256 MiB; see Size
 
 	Quota       zone.Quota
 	MaxElements int
@@ -47,6 +53,47 @@ type Config struct {
 	ProofPort    int    // port of the name servers that are asked for proofs
 
 	Log *slog.Logger
+}
+
+// A Size is a number of octets, whose text form is a number with K, M or G for
+// 2^10, 2^20 or 2^30 of them. It implements flag.Value.
+type Size int64
+
+// MinMemory is the least that -mem takes, in octets.
+const MinMemory Size = 16 << 20
+
+var sizeUnits = []struct {
+	letter string
+	octets Size
+}{{"G", 1 << 30}, {"M", 1 << 20}, {"K", 1 << 10}}
+
+// Set reads the text form of a size of at least MinMemory.
+func (s *Size) Set(text string) error {
+	num, unit := text, Size(1)
+	for _, u := range sizeUnits {
+		if n, ok := strings.CutSuffix(text, u.letter); ok {
+			num, unit = n, u.octets
+		}
+	}
+	n, err := strconv.ParseUint(num, 10, 63)
+	if err != nil || n > uint64(math.MaxInt64/unit) {
+		return fmt.Errorf("a size is a number of octets, or one with K, M or G: %q", text)
+	}
+	if Size(n)*unit < MinMemory {
+		return fmt.Errorf("a size of less than %s: %q", MinMemory, text)
+	}
+	*s = Size(n) * unit
+	return nil
+}
+
+// String gives the shortest text form.
+func (s Size) String() string {
+	for _, u := range sizeUnits {
+		if s != 0 && s%u.octets == 0 {
+			return strconv.FormatInt(int64(s/u.octets), 10) + u.letter
+		}
+	}
+	return strconv.FormatInt(int64(s), 10)
 }
 
 // base reads the base domain.
@@ -180,3 +227,6 @@ func readLines(path string) ([]ndb.Line, error) {
 	}
 	return lines, nil
 }
+
+// memory is the octets of memory for records and answers.
+func (c *Config) memory() int { return int(min(cmp.Or(c.Memory, 256<<20), math.MaxInt)) }

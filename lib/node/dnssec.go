@@ -82,6 +82,7 @@ func (n *node) reloadSecret() error {
 	}
 	if s.Text() != n.service.Signer.Secret().Text() {
 		n.service.Signer.SetSecret(s)
+		n.dns.Forget()
 		n.tellEpochs()
 	}
 	return nil

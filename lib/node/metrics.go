@@ -86,6 +86,22 @@ func (n *node) queryMetrics() []status.Metric {
 			}
 		}
 	}
+	for _, how := range []struct {
+		name string
+		read func(serve.Answers) float64
+	}{
+		{"drawn", func(a serve.Answers) float64 { return float64(a.Drawn) }},
+		{"denied", func(a serve.Answers) float64 { return float64(a.Denied) }},
+	} {
+		list = append(list, status.Metric{Name: "dns_answers_total", Help: "Answers that were not kept before: drawn from storage, or denied by the outline of what exists.",
+			Labels: map[string]string{"from": how.name}, Value: func() float64 { return how.read(n.dns.Answers()) }})
+	}
+	list = append(list,
+		status.Metric{Name: "dns_answers_kept", Help: "Finished answers in memory.", Gauge: true,
+			Value: func() float64 { return float64(n.dns.Answers().Kept) }},
+		status.Metric{Name: "dns_answers_octets", Help: "Octets of memory that finished answers take.", Gauge: true,
+			Value: func() float64 { return float64(n.dns.Answers().Octets) }},
+	)
 	stats := func(f func(serve.Stats) float64) func() float64 { return func() float64 { return f(n.dns.Stats()) } }
 	return append(list,
 		status.Metric{Name: "dns_connections", Help: "TCP connections that there are.", Gauge: true,

@@ -67,12 +67,15 @@ func Run(ctx context.Context, c Config) error {
 	if err := n.configure(); err != nil {
 		return fmt.Errorf("%w%w", ErrConfig, err)
 	}
-	db, err := leveldb.Open(c.DB, leveldb.Options{})
+	db, err := leveldb.Open(c.DB, leveldb.Options{Changed: n.changed})
 	if err != nil {
 		return err
 	}
-	n.db, n.dns.Store, n.updates.Store = db, db, db
+	n.db, n.dns.Store, n.dns.Directory, n.updates.Store = db, db, db, db
 	err = n.openSigner()
+	if err == nil {
+		err = n.dns.SetMemory(n.memory() / 2)
+	}
 	if err == nil {
 		err = n.listen()
 	}
@@ -81,6 +84,11 @@ func Run(ctx context.Context, c Config) error {
 	}
 	n.closeSockets()
 	return errors.Join(err, db.Close())
+}
+
+// changed tells the DNS side of a change that was committed.
+func (n *node) changed(t leveldb.Touched) {
+	n.dns.Changed(t.Account, t.Domain, t.Position)
 }
 
 // configure reads everything that the operator wrote.
@@ -280,6 +288,7 @@ func (n *node) page() status.Page {
 		Title:   "Namecast node " + n.ID + " of " + n.base.String() + ", version " + Version(),
 		Started: time.Now(),
 		Metrics: n.metrics(),
+		Pprof:   n.Pprof,
 		Health: func() error {
 			v, err := n.db.View()
 			if err != nil {

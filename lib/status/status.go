@@ -2,9 +2,10 @@
 // health check that a machine reads, and metrics for Prometheus. It is for the
 // operator's own network; nothing secret is on it.
 //
-//	/         the page
-//	/healthz  200 "ok", or 503 and the reason
-//	/metrics  Prometheus text format
+//	/              the page
+//	/healthz       200 "ok", or 503 and the reason
+//	/metrics       Prometheus text format
+//	/debug/pprof/  profiles of the process as Go makes them, if asked for
 package status
 
 import (
@@ -14,6 +15,7 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"net/http/pprof"
 	"slices"
 	"strings"
 	"time"
@@ -39,6 +41,7 @@ type Page struct {
 	Started time.Time
 	Metrics []Metric
 	Health  func() error // nil is healthy
+	Pprof   bool         // profiles may be taken, which costs the node time
 }
 
 // Serve answers HTTP on l until ctx ends.
@@ -69,7 +72,20 @@ func (p Page) handler() http.Handler {
 	mux.HandleFunc("GET /{$}", p.page)
 	mux.HandleFunc("GET /healthz", p.health)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(p.registry(), promhttp.HandlerOpts{}))
+	if p.Pprof {
+		handlePprof(mux)
+	}
 	return mux
+}
+
+// handlePprof mounts what package pprof puts on the default mux, which is never
+// served. The index also serves the profiles that have a name.
+func handlePprof(mux *http.ServeMux) {
+	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
+	mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
+	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
+	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
 }
 
 func (p Page) registry() *prometheus.Registry {
@@ -119,5 +135,9 @@ func (p Page) page(w http.ResponseWriter, _ *http.Request) {
 		}
 		fmt.Fprintf(w, "%16.0f  %-56s %s\n", m.Value(), name, m.Note)
 	}
-	fmt.Fprint(w, "\n/healthz  /metrics\n")
+	fmt.Fprint(w, "\n/healthz  /metrics")
+	if p.Pprof {
+		fmt.Fprint(w, "  /debug/pprof/")
+	}
+	fmt.Fprintln(w)
 }

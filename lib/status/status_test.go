@@ -6,10 +6,43 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 	"time"
 )
+
+// serve runs a page until the test ends and gives what a GET of a path answers.
+func serve(t *testing.T, p Page) (get func(path string) (int, string)) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- p.Serve(ctx, l) }()
+	t.Cleanup(func() {
+		http.DefaultClient.CloseIdleConnections()
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+	return func(path string) (int, string) {
+		t.Helper()
+		r, err := http.Get("http://" + l.Addr().String() + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer r.Body.Close()
+		b, err := io.ReadAll(r.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r.StatusCode, string(b)
+	}
+}
 
 func TestPage(t *testing.T) {
 	sick := errors.New("storage unavailable")
@@ -22,23 +55,7 @@ func TestPage(t *testing.T) {
 		},
 		Health: func() error { return health },
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error, 1)
-	go func() { done <- p.Serve(ctx, l) }()
-
-	get := func(path string) (int, string) {
-		r, err := http.Get("http://" + l.Addr().String() + path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer r.Body.Close()
-		b, _ := io.ReadAll(r.Body)
-		return r.StatusCode, string(b)
-	}
+	get := serve(t, p)
 	for _, c := range []struct {
 		path   string
 		health error
@@ -58,9 +75,39 @@ func TestPage(t *testing.T) {
 			t.Errorf("GET %s: %d, want %d and %q in\n%s", c.path, code, c.code, c.want, body)
 		}
 	}
-	http.DefaultClient.CloseIdleConnections()
-	cancel()
-	if err := <-done; err != nil {
-		t.Error(err)
+}
+
+func TestProfilesAreThereOnlyWhenAskedFor(t *testing.T) {
+	p := Page{Health: func() error { return nil }}
+	paths := map[string]string{ // and what they answer
+		"/debug/pprof/":                  "full goroutine stack dump",
+		"/debug/pprof/cmdline":           os.Args[0],
+		"/debug/pprof/goroutine?debug=1": "goroutine profile:",
+		"/debug/pprof/allocs?debug=1":    "heap profile:",
+		"/debug/pprof/profile?seconds=1": "", // compressed
+		"/debug/pprof/symbol":            "num_symbols: 1",
+		"/debug/pprof/trace?seconds=0.1": "go 1.",
+	}
+	off := serve(t, p)
+	for path := range paths {
+		if code, body := off(path); code != 404 {
+			t.Errorf("off: GET %s: %d, want 404 and not\n%s", path, code, body)
+		}
+	}
+	p.Pprof = true
+	on := serve(t, p)
+	for path, want := range paths {
+		if code, body := on(path); code != 200 || !strings.Contains(body, want) || body == "" {
+			t.Errorf("on: GET %s: %d, want 200 and %q in\n%.300s", path, code, want, body)
+		}
+	}
+	for _, c := range []struct {
+		name string
+		get  func(string) (int, string)
+		want bool
+	}{{"off", off, false}, {"on", on, true}} {
+		if _, body := c.get("/"); strings.Contains(body, "/debug/pprof/") != c.want {
+			t.Errorf("%s: want the page to name /debug/pprof/: %v; got\n%s", c.name, c.want, body)
+		}
 	}
 }

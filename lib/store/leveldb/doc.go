@@ -46,8 +46,9 @@
 //
 // One goroutine writes. It takes all the changes that wait, checks each one's
 // condition against the database and what stands before it in the batch, and
-// writes one batch with one fsync; then it answers them all. A condition that
-// does not hold refuses that change alone.
+// writes one batch with one fsync; then views see it, [Options.Changed] is called,
+// and it answers them all. A condition that does not hold refuses that change
+// alone.
 //
 // A write that fails ends the store: it answers ErrUnavailable to all that wait
 // and to all that come, closes [DB.Failed], and writes nothing ever after. The

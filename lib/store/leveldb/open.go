@@ -21,6 +21,15 @@ type Options struct {
 	LogBytes    int64 // octets that the log keeps at most; default 64 MiB
 	Cache       int   // octets of decoded table blocks in memory; default 16 MiB
 	WriteBuffer int   // octets written before they go to a table; twice as many may be in memory; default 8 MiB
+
+	// Changed, if it is not nil, is called once for every change, claim and
+	// restore that was committed: after a view opened from then on sees it, and
+	// before who committed it is answered. Calls come one at a time, in the
+	// order of positions, but several changes may have become visible together
+	// before the first of their calls. It runs on the goroutine that writes and
+	// holds up every commit, so it must be quick; it must not commit, restore or
+	// close the store. It may read it.
+	Changed func(Touched)
 }
 
 func (o Options) defaults() Options {

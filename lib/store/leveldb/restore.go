@@ -29,7 +29,13 @@ func (db *DB) Backup(ctx context.Context, w io.Writer) error {
 // writes counts only with its last batch: after a crash, Open takes the rest
 // away again.
 func (db *DB) Restore(ctx context.Context, r io.Reader) error {
-	restore := func(w *writer) error { return w.restore(ctx, r) }
+	restore := func(w *writer) error {
+		err := w.restore(ctx, r)
+		if err == nil {
+			db.changed(Touched{All: true}, w.state.Position)
+		}
+		return err
+	}
 	return db.send(ctx, &request{alone: restore, done: make(chan struct{})})
 }
 

@@ -40,6 +40,8 @@ func newChange(c store.Change) *change {
 
 func (s *change) size() int { return s.octets }
 
+func (s *change) touched() Touched { return Touched{Account: s.account} }
+
 func (s *change) write(b *batch) error {
 	key := joinKey(prefixHead, s.account)
 	old, err := b.head(key)
@@ -111,20 +113,24 @@ func (b *batch) head(key []byte) (store.Head, error) {
 
 // A claim is a store.Claim in the octets that the writer puts.
 type claim struct {
+	domain            rr.Name
 	from              uint64
 	key, value, event []byte
 }
 
 func newClaim(domain rr.Name, from uint64, c store.Claim) *claim {
 	return &claim{
-		from:  from,
-		key:   joinKey(prefixClaim, string(domain)),
-		value: store.AppendClaim(nil, c),
-		event: store.AppendEvent(nil, store.Event{Domain: domain, Claim: &c}),
+		domain: domain,
+		from:   from,
+		key:    joinKey(prefixClaim, string(domain)),
+		value:  store.AppendClaim(nil, c),
+		event:  store.AppendEvent(nil, store.Event{Domain: domain, Claim: &c}),
 	}
 }
 
 func (s *claim) size() int { return len(s.value) + 2*len(s.event) }
+
+func (s *claim) touched() Touched { return Touched{Domain: s.domain} }
 
 func (s *claim) write(b *batch) error {
 	v, err := b.get(s.key)

@@ -27,6 +27,8 @@ type step interface {
 	size() int
 	// write checks its condition and then, all or nothing, adds it to the batch.
 	write(b *batch) error
+	// touched says whose state it changes.
+	touched() Touched
 }
 
 // A request is a step that waits for the writer, or, if alone is set, a function
@@ -171,6 +173,8 @@ func (w *writer) flush() {
 	for _, r := range w.taken {
 		if r.err = err; err != nil {
 			r.pos = 0
+		} else {
+			w.db.changed(r.step.touched(), w.state.Position)
 		}
 		close(r.done)
 	}
