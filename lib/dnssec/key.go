@@ -1,12 +1,12 @@
 package dnssec
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/hkdf"
 	"crypto/sha256"
-	"encoding/asn1"
 	"encoding/binary"
 	"fmt"
 	"math/big"
@@ -102,14 +102,22 @@ type signature [64]byte
 // as RFC 6979 says.
 func (k *Key) sign(digest [32]byte) (out signature, err error) {
 	der, err := k.private.Sign(nil, digest[:], crypto.SHA256)
-	var n struct{ R, S *big.Int }
-	if err == nil {
-		_, err = asn1.Unmarshal(der, &n)
-	}
 	if err != nil {
 		return out, fmt.Errorf("sign for %s: %w", k.Zone, err)
 	}
-	n.R.FillBytes(out[:32])
-	n.S.FillBytes(out[32:])
+	// SEQUENCE { r INTEGER, s INTEGER } in DER (RFC 3279 section 2.2.3). What the
+	// library makes is taken apart by hand: reading it as numbers takes a
+	// twentieth of the time that the signature takes.
+	rest := fillInteger(out[:32], der[2:])
+	fillInteger(out[32:], rest)
 	return out, nil
+}
+
+// fillInteger writes a positive INTEGER of DER with less than 128 octets into
+// all of out, and gives what stands behind it.
+func fillInteger(out, der []byte) (rest []byte) {
+	n := int(der[1])
+	number := bytes.TrimLeft(der[2:2+n], "\x00")
+	copy(out[len(out)-len(number):], number)
+	return der[2+n:]
 }

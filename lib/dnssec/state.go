@@ -2,6 +2,7 @@ package dnssec
 
 import (
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
@@ -50,6 +51,20 @@ func (s Secret) States(now time.Time) []State {
 	}
 	states[signing] = Signing
 	return states
+}
+
+// until is when the next epoch's state changes, in Unix seconds, or a time that
+// nobody will see.
+func (s Secret) until(now time.Time) int64 {
+	next := int64(math.MaxInt64)
+	for _, e := range s.epochs {
+		for _, t := range []time.Time{e.From, e.Signs()} {
+			if t.After(now) {
+				next = min(next, t.Unix())
+			}
+		}
+	}
+	return next
 }
 
 // Signs is when the epoch begins to sign, if it is not the oldest one.

@@ -2,11 +2,8 @@ package dnssec
 
 import (
 	"crypto/sha256"
-	"encoding/base64"
 	"encoding/binary"
 	"time"
-
-	"github.com/miekg/dns"
 
 	"namecast/lib/rr"
 )
@@ -18,6 +15,7 @@ type Zone struct {
 	now    time.Time
 	keys   []*Key // those that are published, the oldest first
 	active *Key   // the one that signs
+	until  int64  // Unix seconds; see Until
 }
 
 // Zone gives what signs for a zone now.
@@ -27,6 +25,7 @@ func (s *Signer) Zone(name rr.Name) (*Zone, error) {
 	if err != nil {
 		return nil, err
 	}
+	z.until = k.secret.until(z.now)
 	for i, state := range k.secret.States(z.now) {
 		if state == Signing {
 			z.active = k.keys[i]
@@ -65,52 +64,45 @@ func (z *Zone) DS() rr.Set {
 	return rr.Set{Type: rr.TypeDS, TTL: KeyTTL, Data: []rr.Data{z.active.DS()}}
 }
 
-// Sign makes the signatures of an RRset whose owner is an absolute name in the
-// zone, and which is as it is served: the owner is the name in question, also
-// where a wildcard stands for it. Those of the keys' own RRsets are by every
-// published key, those of others by the one that signs. They have the given
-// owner's case. ErrBusy when the budget is used up.
-func (z *Zone) Sign(set rr.Set, w Want) ([]dns.RR, error) {
-	owner := set.Owner
-	set.Owner = owner.Lower()
+// Sign makes the RRset of the signatures of an RRset whose owner is an absolute
+// name in the zone, and which is as it is served: the owner is the name in
+// question, also where a wildcard stands for it. Those of the keys' own RRsets are
+// by every published key, those of others by the one that signs. Their owner has
+// the given one's case. ErrBusy when the budget is used up.
+func (z *Zone) Sign(set rr.Set, w Want) (rr.Set, error) {
+	sigs := rr.Set{Owner: set.Owner, Type: TypeRRSIG, TTL: set.TTL}
+	set.Owner = set.Owner.Lower()
 	inception, expiration := window(set.Owner, z.now)
-	sig := dns.RRSIG{
-		Hdr:         dns.RR_Header{Name: owner.FQDN(), Rrtype: dns.TypeRRSIG, Class: dns.ClassINET, Ttl: set.TTL},
-		TypeCovered: uint16(set.Type), Algorithm: algorithm, Labels: labels(owner), OrigTtl: set.TTL,
-		Expiration: uint32(expiration), Inception: uint32(inception), SignerName: z.name.FQDN(),
-	}
-	keys := []*Key{z.active}
+	z.until = min(z.until, inception+int64((Back+Step)/time.Second))
+	signing := []*Key{z.active}
 	switch set.Type {
 	case TypeDNSKEY, TypeCDS, TypeCDNSKEY: // RFC 7344 section 4.1 for the latter
-		keys = z.keys
+		signing = z.keys
 	}
-	buf := z.prefix(make([]byte, 0, 512), &sig)
+	buf := make([]byte, 0, 512)
+	buf = binary.BigEndian.AppendUint16(buf, uint16(set.Type))
+	buf = append(buf, algorithm, labels(set.Owner))
+	buf = binary.BigEndian.AppendUint32(buf, set.TTL)
+	buf = binary.BigEndian.AppendUint32(buf, uint32(expiration))
+	buf = binary.BigEndian.AppendUint32(buf, uint32(inception))
+	buf = append(buf, 0, 0) // the key's tag
+	buf = append(append(buf, z.name...), 0)
+	head := len(buf)
 	buf = appendSet(buf, set)
-	out := make([]dns.RR, 0, len(keys))
-	for _, k := range keys {
+	for _, k := range signing {
 		binary.BigEndian.PutUint16(buf[16:], k.Tag)
 		value, err := z.signer.signed(k, sha256.Sum256(buf), w, z.now)
 		if err != nil {
-			return nil, err
+			return rr.Set{}, err
 		}
-		one := sig
-		one.KeyTag, one.Signature = k.Tag, base64.StdEncoding.EncodeToString(value[:])
-		out = append(out, &one)
+		sigs.Data = append(sigs.Data, rr.Data(string(buf[:head])+string(value[:])))
 	}
-	return out, nil
+	return sigs, nil
 }
 
-// prefix is the RRSIG's data without the signature and with a key tag of zero,
-// which the signature covers before the records (RFC 4034 section 3.1.8.1).
-func (z *Zone) prefix(b []byte, sig *dns.RRSIG) []byte {
-	b = binary.BigEndian.AppendUint16(b, sig.TypeCovered)
-	b = append(b, sig.Algorithm, sig.Labels)
-	b = binary.BigEndian.AppendUint32(b, sig.OrigTtl)
-	b = binary.BigEndian.AppendUint32(b, sig.Expiration)
-	b = binary.BigEndian.AppendUint32(b, sig.Inception)
-	b = append(b, 0, 0)
-	return append(append(b, z.name...), 0)
-}
+// Until is when something that was taken from the zone may be another: the next
+// window of a signature made, or the next state of a key.
+func (z *Zone) Until() time.Time { return time.Unix(z.until, 0) }
 
 // labels counts the labels of an owner, but for the asterisk of a wildcard (RFC
 // 4034 section 3.1.3).

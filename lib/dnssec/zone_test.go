@@ -64,8 +64,12 @@ func set(t testing.TB, lines ...string) rr.Set {
 }
 
 // verify checks the signatures of a set with another implementation.
-func verify(t testing.TB, z *Zone, s rr.Set, sigs []dns.RR, at time.Time) {
+func verify(t testing.TB, z *Zone, s, signed rr.Set, at time.Time) {
 	t.Helper()
+	sigs, err := signed.Records(signed.Owner.FQDN())
+	if err != nil {
+		t.Fatal(err)
+	}
 	records, err := s.Records(s.Owner.FQDN())
 	if err != nil {
 		t.Fatal(err)

@@ -74,7 +74,7 @@ func second(r limit.Rate) int {
 
 // Judge counts a response to an address. The name is in lower case, in any form
 // that is always the same. A nil limiter sends everything.
-func (l *Limiter) Judge(to netip.Addr, c Class, name string, now time.Time) Verdict {
+func (l *Limiter) Judge(to netip.Addr, c Class, name []byte, now time.Time) Verdict {
 	if l == nil {
 		return Send
 	}

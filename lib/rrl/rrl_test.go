@@ -14,7 +14,7 @@ var start = time.Unix(1e9, 0)
 // judge counts the verdicts on n responses.
 func judge(l *Limiter, n int, to string, c Class, name string, now time.Time) (verdicts [3]int) {
 	for range n {
-		verdicts[l.Judge(netip.MustParseAddr(to), c, name, now)]++
+		verdicts[l.Judge(netip.MustParseAddr(to), c, []byte(name), now)]++
 	}
 	return verdicts
 }
@@ -85,8 +85,8 @@ func TestSlipsOfEach(t *testing.T) {
 	l := New(limit.Rate{N: 1, Per: time.Second}, 2)
 	var one, two [3]int
 	for range 100 {
-		one[l.Judge(netip.MustParseAddr("192.0.2.1"), Error, "", start)]++
-		two[l.Judge(netip.MustParseAddr("198.51.100.1"), Error, "", start)]++
+		one[l.Judge(netip.MustParseAddr("192.0.2.1"), Error, nil, start)]++
+		two[l.Judge(netip.MustParseAddr("198.51.100.1"), Error, nil, start)]++
 	}
 	if one[Slip] != 49 || two[Slip] != 49 {
 		t.Errorf("%v, %v", one, two)
@@ -94,15 +94,16 @@ func TestSlipsOfEach(t *testing.T) {
 }
 
 func TestNoGarbage(t *testing.T) {
-	l, to := New(limit.Rate{N: 10, Per: time.Second}, 2), netip.MustParseAddr("2001:db8::1")
-	if n := testing.AllocsPerRun(100, func() { l.Judge(to, Positive, "www.example.", start) }); n != 0 {
+	l, to, name := New(limit.Rate{N: 10, Per: time.Second}, 2), netip.MustParseAddr("2001:db8::1"), []byte("www.example.")
+	if n := testing.AllocsPerRun(100, func() { l.Judge(to, Positive, name, start) }); n != 0 {
 		t.Errorf("%v allocations", n)
 	}
 }
 
 func BenchmarkJudge(b *testing.B) {
 	l, to, now := New(limit.Rate{N: 10, Per: time.Second}, 2), netip.MustParseAddr("192.0.2.1"), time.Now()
+	name := []byte("www.example.")
 	for b.Loop() {
-		l.Judge(to, Positive, "www.example.", now)
+		l.Judge(to, Positive, name, now)
 	}
 }

@@ -79,6 +79,7 @@ type counters struct {
 	traffic             [overTLS + 1]traffic
 	conns, connsRefused atomic.Uint64
 	storeErrors, panics atomic.Uint64
+	denied, drawn       atomic.Uint64
 	cookies             [cookie.Good + 1]atomic.Uint64
 
 	shakes  struct{ full, resumed, failed atomic.Uint64 }
@@ -105,6 +106,25 @@ func (t *traffic) read() Traffic {
 		r.Responses[i] = t.responses[i].Load()
 	}
 	return r
+}
+
+// Answers is how plain questions were answered; the rest of them had an answer
+// that was kept.
+type Answers struct {
+	Denied uint64 // from what is known of all names that do not exist
+	Drawn  uint64 // from the store
+	Kept   int    // answers that there are to give again
+	Octets int    // of memory that they take
+}
+
+// Answers reads the counts; any goroutine may, at any time.
+func (d *DNS) Answers() Answers {
+	a := Answers{Denied: d.counters.denied.Load(), Drawn: d.counters.drawn.Load()}
+	if d.answers.held != nil {
+		held, made := d.answers.held.Stats(), d.answers.made.Stats()
+		a.Kept, a.Octets = held.Entries+made.Entries, held.Used+made.Used
+	}
+	return a
 }
 
 // Stats reads the counts; any goroutine may, at any time.

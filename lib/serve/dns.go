@@ -22,6 +22,7 @@ import (
 	"namecast/lib/rr"
 	"namecast/lib/rrl"
 	"namecast/lib/store"
+	"namecast/lib/wire"
 	"namecast/lib/zone"
 )
 
@@ -56,10 +57,13 @@ type DNS struct {
 	Log     *slog.Logger
 	Limits  Limits
 	Rate    *rrl.Limiter // of responses over UDP; nil is no limit
+	// Directory, if there is one, saves asking the store for names that nobody has.
+	Directory Directory
 
 	cookies     atomic.Pointer[cookie.Secrets]
 	certificate atomic.Pointer[tls.Certificate]
 
+	answers  answers
 	counters counters
 	conns    crowd
 	failing  atomic.Bool // the store did not answer last time
@@ -117,12 +121,20 @@ type client struct {
 	addr netip.Addr // IPv4 in its own form, without a zone
 }
 
-// respond makes the response to one message, in out if it fits there; nil is
+// A scratch is what answering needs of memory for a while. Whoever answers many
+// queries, one after the other, has one for all of them.
+type scratch struct {
+	key, question [maxAnswerKey + 1]byte
+	body, entry   [maxQuery]byte
+	writer        wire.Writer
+}
+
+// respondAt makes the response to one message, in out if it fits there; nil is
 // silence. Whatever happens inside, the process goes on.
-func (d *DNS) respond(query []byte, from client, out []byte) (reply []byte) {
+func (d *DNS) respondAt(now time.Time, query []byte, from client, out []byte, s *scratch) (reply []byte) {
 	n := d.counters.of(from.over)
 	n.queries.Add(1)
-	if len(query) < headerSize || query[2]&flagQR != 0 {
+	if len(query) < wire.HeaderSize || query[2]&wire.FlagQR != 0 {
 		// Too short to answer, or a response: to answer one starts a loop.
 		n.dropped.Add(1)
 		return nil
@@ -136,63 +148,62 @@ func (d *DNS) respond(query []byte, from client, out []byte) (reply []byte) {
 			reply = n.count(bare(query, dns.RcodeServerFailure, out))
 		}
 	}()
-	now := time.Now()
+	var q wire.Query
+	if q.Parse(query) && ordinary(rr.Type(q.Type)) {
+		if reply, done := d.plain(query, &q, from, now, out, s); done {
+			return reply
+		}
+	}
+	return d.any(query, from, now, out)
+}
+
+// any responds to any query.
+func (d *DNS) any(query []byte, from client, now time.Time, out []byte) []byte {
 	q := new(dns.Msg)
 	if err := q.Unpack(query); err != nil || !complete(query) {
-		if d.judge(from, rrl.Error, "", now) == rrl.Drop {
+		if d.judge(from, rrl.Error, nil, now) == rrl.Drop {
 			return nil
 		}
-		return n.count(bare(query, dns.RcodeFormatError, out))
+		return d.counters.of(from.over).count(bare(query, dns.RcodeFormatError, out))
 	}
-	m, limit := d.message(q, from, now)
-	if m == nil {
-		return nil
-	}
-	if reply = pack(m, from, limit, out); reply == nil {
-		return n.count(bare(query, dns.RcodeServerFailure, out))
-	}
-	if m.Truncated {
-		n.truncated.Add(1)
-	}
-	n.responses[slot(m.Rcode)].Add(1)
-	return reply
-}
-
-// message makes the response to a query that can be read, and tells how large
-// it may be; nil is silence.
-func (d *DNS) message(q *dns.Msg, from client, now time.Time) (m *dns.Msg, limit int) {
-	asked := d.read(q, from, now)
-	var wildcard rr.Name
-	var failed error
-	if asked.cookie == cookie.Malformed {
-		m = formatError(q, d.Service)
+	a := d.read(q, from, now)
+	var r *zone.Response
+	if a.cookie == cookie.Malformed {
+		r = &zone.Response{Rcode: dns.RcodeFormatError, Limit: plainUDP, EDNS: true}
 	} else {
-		limit = asked.makeRoom(q, d.Service)
-		m, wildcard, failed = d.answer(q, from.over == overUDP)
+		r = d.fromZones(func(v store.View) *zone.Response { return d.Service.Respond(v, q, from.over == overUDP) })
 	}
-	explain(m, failed)
-	d.attach(m, asked)
-	if !d.withinRate(m, asked, wildcard, now) {
-		return nil, 0
+	m := message{query: query, from: from, asked: a, now: now}
+	if len(q.Question) == 1 {
+		m.question, m.qtype, m.qclass = question(query), q.Question[0].Qtype, q.Question[0].Qclass
 	}
-	return m, max(limit, plainUDP)
+	return d.finish(r, m, out)
 }
 
-// answer asks the zones, with a view of its own for each question: what is
+// question is the question section of a message that has one question.
+func question(query []byte) []byte {
+	after, _ := skipName(query, wire.HeaderSize)
+	return query[wire.HeaderSize : after+4]
+}
+
+// fromZones asks the zones, with a view of its own for each question: what is
 // committed is seen at once.
-func (d *DNS) answer(q *dns.Msg, udp bool) (*dns.Msg, rr.Name, error) {
+func (d *DNS) fromZones(ask func(v store.View) *zone.Response) *zone.Response {
 	v, err := d.Store.View()
 	if err != nil {
 		v = nil
 	} else {
 		defer v.Release()
 	}
-	m, wildcard, failed := d.Service.AnswerFrom(v, q, udp)
+	r := ask(v)
+	if r.Err == nil && r.Rcode == dns.RcodeServerFailure {
+		r.Err = err
+	}
 	if err == nil {
-		err = failed
+		err = r.Err
 	}
 	d.noteStore(err)
-	return m, wildcard, err
+	return r
 }
 
 // noteStore counts a failure of the store, and logs when failing begins and

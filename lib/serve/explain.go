@@ -1,6 +1,13 @@
 package serve
 
-import "github.com/miekg/dns"
+import (
+	"encoding/binary"
+
+	"github.com/miekg/dns"
+
+	"namecast/lib/wire"
+	"namecast/lib/zone"
+)
 
 // The codes of RFC 8914 and its registry that this server has a use for.
 const (
@@ -11,35 +18,30 @@ const (
 )
 
 // explain puts an Extended DNS Error (RFC 8914) into a response with EDNS whose
-// code alone leaves open what is wrong, unless there is one already. failed is
-// why the store did not answer.
-func explain(m *dns.Msg, failed error) {
-	opt := m.IsEdns0()
-	if opt == nil || hasOption(opt, dns.EDNS0EDE) {
+// code alone leaves open what is wrong.
+func (d *DNS) explain(r *zone.Response, m message) {
+	if !r.EDNS {
 		return
 	}
-	if code := cause(m, failed); code != 0 {
-		opt.Option = append(opt.Option, &dns.EDNS0_EDE{InfoCode: code})
+	if code := cause(r, m.qtype, m.qclass); code != 0 {
+		d.counters.options.errors.Add(1)
+		r.Options = wire.AppendOption(r.Options, dns.EDNS0EDE, binary.BigEndian.AppendUint16(nil, code))
 	}
 }
 
 // cause gives the code that explains a response, 0 if none does.
-func cause(m *dns.Msg, failed error) uint16 {
-	var asked dns.Question
-	if len(m.Question) == 1 {
-		asked = m.Question[0]
-	}
-	transfer := asked.Qtype == dns.TypeAXFR || asked.Qtype == dns.TypeIXFR
+func cause(r *zone.Response, qtype, qclass uint16) uint16 {
+	transfer := qtype == dns.TypeAXFR || qtype == dns.TypeIXFR
 	switch {
-	case m.Rcode == dns.RcodeServerFailure && failed != nil:
+	case r.Rcode == dns.RcodeServerFailure && r.Err != nil:
 		return edeNotReady
-	case m.Rcode == dns.RcodeRefused && asked.Qclass == dns.ClassINET && !transfer:
+	case r.Rcode == dns.RcodeRefused && qclass == dns.ClassINET && !transfer:
 		return edeNotAuthoritative
-	case m.Rcode == dns.RcodeNotAuth && transfer && m.IsTsig() == nil:
+	case r.Rcode == dns.RcodeNotAuth && transfer && r.Tail == nil:
 		return edeNotAuthoritative
-	case m.Rcode == dns.RcodeRefused, m.Rcode == dns.RcodeNotImplemented:
+	case r.Rcode == dns.RcodeRefused, r.Rcode == dns.RcodeNotImplemented:
 		return edeNotSupported
-	case m.Rcode == dns.RcodeFormatError && nobodyAsks(asked.Qtype):
+	case r.Rcode == dns.RcodeFormatError && nobodyAsks(qtype):
 		return edeInvalidType
 	}
 	return 0

@@ -9,6 +9,8 @@ import (
 	"github.com/miekg/dns"
 
 	"namecast/lib/cookie"
+	"namecast/lib/rr"
+	"namecast/lib/wire"
 	"namecast/lib/zone"
 )
 
@@ -56,65 +58,39 @@ func (d *DNS) read(q *dns.Msg, from client, now time.Time) asked {
 	return a
 }
 
-// makeRoom tells how large a response over UDP may be, and has the zones leave
-// room in it for the options that are attached after them: they are told of a
-// client that takes less.
-func (a asked) makeRoom(q *dns.Msg, s *zone.Service) (limit int) {
-	opt := q.IsEdns0()
-	if opt == nil || a.from.over != overUDP {
-		return plainUDP
-	}
-	limit = s.UDPLimit(int(opt.UDPSize()))
-	room := 0
-	if a.cookie != cookie.None {
-		room += optHeader + cookie.Size
-	}
-	if a.expire {
-		room += optHeader + 4
-	}
-	opt.SetUDPSize(uint16(limit - room))
-	return limit
-}
-
 // attach puts the options that are the server's to answer into a response that
 // has OPT.
-func (d *DNS) attach(m *dns.Msg, a asked) {
-	opt := m.IsEdns0()
-	if opt == nil {
+func (d *DNS) attach(r *zone.Response, m message) {
+	if !r.EDNS {
 		return
 	}
-	add := func(code uint16, data []byte) {
-		opt.Option = append(opt.Option, &dns.EDNS0_LOCAL{Code: code, Data: data})
-	}
-	if soa := ownSOA(m); a.expire && soa != nil {
+	a := m.asked
+	if soa, ok := ownSOA(r, m.qtype); a.expire && ok {
 		d.counters.options.expire.Add(1)
-		add(dns.EDNS0EXPIRE, binary.BigEndian.AppendUint32(nil, soa.Expire))
+		expire := soa[len(soa)-8 : len(soa)-4] // before the last of its timers
+		r.Options = wire.AppendOption(r.Options, dns.EDNS0EXPIRE, []byte(expire))
 	}
 	if a.cookie > cookie.Malformed {
-		add(dns.EDNS0COOKIE, a.reply[:])
+		r.Options = wire.AppendOption(r.Options, dns.EDNS0COOKIE, a.reply[:])
 	}
 	if a.keepAlive {
 		d.counters.options.keepAlive.Add(1)
-		add(dns.EDNS0TCPKEEPALIVE, binary.BigEndian.AppendUint16(nil, d.patience()))
-	}
-	if hasOption(opt, dns.EDNS0EDE) {
-		d.counters.options.errors.Add(1)
-	}
-	if a.padding {
-		d.counters.options.padding.Add(1)
-		pad(m, opt)
+		r.Options = wire.AppendOption(r.Options, dns.EDNS0TCPKEEPALIVE, binary.BigEndian.AppendUint16(nil, d.patience()))
 	}
 }
 
-// ownSOA is the SOA record of the zone whose apex is asked for, nil if the
-// response is something else: for that the EXPIRE option is defined (RFC 7314
-// section 3.2).
-func ownSOA(m *dns.Msg) *dns.SOA {
-	if len(m.Answer) == 0 || len(m.Question) == 0 || !m.Authoritative || m.Question[0].Qtype != dns.TypeSOA {
-		return nil
+// ownSOA is the SOA record's data of the zone whose apex is asked for; it is not
+// ok if the response is something else: for that the EXPIRE option is defined (RFC
+// 7314 section 3.2).
+func ownSOA(r *zone.Response, qtype uint16) (rr.Data, bool) {
+	if qtype != dns.TypeSOA || !r.Authoritative || len(r.Groups) == 0 {
+		return "", false
 	}
-	soa, _ := m.Answer[0].(*dns.SOA)
-	return soa
+	first := r.Groups[0]
+	if first.Section != zone.InAnswer || first.Set.Type != rr.TypeSOA {
+		return "", false
+	}
+	return first.Set.Data[0], true
 }
 
 // patience is how long a connection may be idle, in tenths of a second; none
@@ -128,23 +104,15 @@ func (d *DNS) patience() uint16 {
 }
 
 // pad makes the length of a response a multiple of the block's.
-func pad(m *dns.Msg, opt *dns.OPT) {
-	b, err := m.Pack()
-	if err != nil {
+func pad(r *zone.Response, m message, size uint16) {
+	if !r.EDNS {
 		return
 	}
-	n := len(b) + optHeader
+	var w wire.Writer
+	r.Write(&w, nil, m.question, size)
+	n := w.Len() + optHeader
 	fill := min((padBlock-n%padBlock)%padBlock, dns.MaxMsgSize-n)
 	if fill >= 0 {
-		opt.Option = append(opt.Option, &dns.EDNS0_PADDING{Padding: make([]byte, fill)})
+		r.Options = wire.AppendOption(r.Options, dns.EDNS0PADDING, make([]byte, fill))
 	}
-}
-
-func hasOption(opt *dns.OPT, code uint16) bool {
-	for _, o := range opt.Option {
-		if o.Option() == code {
-			return true
-		}
-	}
-	return false
 }

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/miekg/dns"
@@ -36,6 +37,11 @@ func quiet(t testing.TB) *DNS {
 	d.conns.open(Limits{})
 	d.SetCookies(cookie.NewSecrets(cookie.Secret{1}))
 	return d
+}
+
+// respond responds to one message now.
+func (d *DNS) respond(query []byte, from client, out []byte) []byte {
+	return d.respondAt(time.Now(), query, from, out, new(scratch))
 }
 
 // edns is a question with an OPT record, packed.
@@ -199,7 +205,7 @@ func TestOptionsOfErrors(t *testing.T) {
 func TestRoom(t *testing.T) {
 	d := quiet(t)
 	for i := range 14 { // about 900 octets of NS records and addresses
-		host := fmt.Sprintf("ns%d.%s.namecast.example", i, strings.Repeat("x", 30))
+		host := fmt.Sprintf("%s%02d.namecast.example", strings.Repeat("x", 30), i)
 		d.Service.NS = append(d.Service.NS, zone.NameServer{Name: rr.MustName(host), Addrs: []netip.Addr{someone}})
 	}
 	truncated := 0

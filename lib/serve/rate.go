@@ -8,11 +8,13 @@ import (
 	"namecast/lib/cookie"
 	"namecast/lib/rr"
 	"namecast/lib/rrl"
+	"namecast/lib/wire"
+	"namecast/lib/zone"
 )
 
 // judge asks the limiter about a response; over TCP nobody can forge the
 // client's address.
-func (d *DNS) judge(to client, c rrl.Class, name string, now time.Time) rrl.Verdict {
+func (d *DNS) judge(to client, c rrl.Class, name []byte, now time.Time) rrl.Verdict {
 	if to.over != overUDP {
 		return rrl.Send
 	}
@@ -30,46 +32,59 @@ func (d *DNS) judge(to client, c rrl.Class, name string, now time.Time) rrl.Verd
 // one, with which a client that is real finds its way: BADCOOKIE for those that
 // know cookies (RFC 7873 section 5.2.3), TC for all others. One with a good
 // cookie reflects to nobody and has no limit.
-func (d *DNS) withinRate(m *dns.Msg, a asked, wildcard rr.Name, now time.Time) bool {
-	if a.cookie == cookie.Good {
+func (d *DNS) withinRate(r *zone.Response, m message) bool {
+	if m.asked.cookie == cookie.Good {
 		return true
 	}
-	class, name := alike(m, wildcard)
-	v := d.judge(a.from, class, name, now)
-	switch {
-	case v != rrl.Slip || class == rrl.Error:
-		return v != rrl.Drop
-	case a.cookie == cookie.New || a.cookie == cookie.Bad:
-		d.counters.limited.badCookie.Add(1)
-		empty(m)
-		m.Rcode, m.Authoritative, m.Truncated = dns.RcodeBadCookie, false, false
-	default:
-		d.counters.limited.truncated.Add(1)
-		empty(m)
-		m.Truncated = true
+	class, name := alike(r, m.question)
+	v := d.judge(m.from, class, name, m.now)
+	if v == rrl.Slip && class != rrl.Error {
+		d.slipped(r, m)
 	}
-	return true
+	return v != rrl.Drop
 }
 
-// alike classes a response: those of a class and a name say the same.
-func alike(m *dns.Msg, wildcard rr.Name) (rrl.Class, string) {
-	switch {
-	case m.Rcode != dns.RcodeSuccess && m.Rcode != dns.RcodeNameError:
-		return rrl.Error, ""
-	case m.Rcode == dns.RcodeSuccess && wildcard != "" && len(m.Answer) > 0:
-		return rrl.Positive, string(wildcard)
-	case m.Rcode == dns.RcodeSuccess && len(m.Answer) > 0:
-		return rrl.Positive, dns.CanonicalName(m.Answer[0].Header().Name)
+// slipped makes the small one of a response.
+func (d *DNS) slipped(r *zone.Response, m message) {
+	switch m.asked.cookie {
+	case cookie.New, cookie.Bad:
+		d.counters.limited.badCookie.Add(1)
+		r.Rcode, r.Authoritative, r.Truncated = dns.RcodeBadCookie, false, false
+	default:
+		d.counters.limited.truncated.Add(1)
+		r.Truncated = true
 	}
-	class := rrl.Positive // truncated to nothing
-	name := m.Question[0].Name
-	for _, r := range m.Ns {
-		switch r.Header().Rrtype {
-		case dns.TypeSOA:
-			return rrl.Negative, dns.CanonicalName(r.Header().Name)
-		case dns.TypeNS:
-			class, name = rrl.Referral, r.Header().Name
+	r.Groups, r.Tail = nil, nil
+}
+
+// alike classes a response: those of a class and a name, in lower case, say the
+// same.
+func alike(r *zone.Response, question []byte) (rrl.Class, []byte) {
+	switch {
+	case r.Rcode != dns.RcodeSuccess && r.Rcode != dns.RcodeNameError:
+		return rrl.Error, nil
+	case r.Rcode == dns.RcodeSuccess && r.Wildcard != "" && answered(r):
+		return rrl.Positive, []byte(r.Wildcard)
+	case r.Rcode == dns.RcodeSuccess && answered(r):
+		return rrl.Positive, []byte(r.Groups[0].Set.Owner.Lower())
+	}
+	class, name := rrl.Positive, rr.Name("")
+	for _, g := range r.Groups {
+		switch {
+		case g.Section != zone.InAuthority:
+		case g.Set.Type == rr.TypeSOA:
+			return rrl.Negative, []byte(g.Set.Owner.Lower())
+		case g.Set.Type == rr.TypeNS:
+			class, name = rrl.Referral, g.Set.Owner
 		}
 	}
-	return class, dns.CanonicalName(name)
+	if class == rrl.Positive { // nothing at all
+		return class, wire.AppendLower(nil, question[:max(0, len(question)-5)])
+	}
+	return class, []byte(name.Lower())
+}
+
+// answered reports whether there is an answer section. Its groups come first.
+func answered(r *zone.Response) bool {
+	return len(r.Groups) > 0 && r.Groups[0].Section == zone.InAnswer
 }

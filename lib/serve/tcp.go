@@ -11,6 +11,8 @@ import (
 	"net/netip"
 	"sync"
 	"time"
+
+	"namecast/lib/wire"
 )
 
 // serveTCP takes connections until ctx ends, and waits for those it took. With
@@ -69,7 +71,7 @@ func (d *DNS) serveConn(ctx context.Context, c net.Conn, from client) {
 	stop := context.AfterFunc(ctx, func() { c.SetReadDeadline(time.Now().Add(grace)) })
 	defer stop()
 	in, w := bufio.NewReaderSize(c, maxQuery+2), bufio.NewWriterSize(c, maxQuery)
-	out := make([]byte, 0, maxQuery)
+	out, s := make([]byte, 0, maxQuery), new(scratch)
 	for range d.conns.limits.Queries {
 		if in.Buffered() == 0 && w.Flush() != nil {
 			return
@@ -86,7 +88,7 @@ func (d *DNS) serveConn(ctx context.Context, c net.Conn, from client) {
 		if err != nil && !errors.Is(err, errTooLong) {
 			break
 		}
-		reply := d.respond(query, from, out)
+		reply := d.respondAt(time.Now(), query, from, out, s)
 		if reply == nil || writeReply(w, reply) != nil || err != nil {
 			break // what is not a query has no place on a connection
 		}
@@ -105,11 +107,11 @@ func readQuery(in *bufio.Reader) ([]byte, error) {
 		return nil, err
 	}
 	size := int(binary.BigEndian.Uint16(head))
-	if size < headerSize {
+	if size < wire.HeaderSize {
 		return nil, io.ErrUnexpectedEOF
 	}
 	if size > maxQuery {
-		head, err = in.Peek(2 + headerSize)
+		head, err = in.Peek(2 + wire.HeaderSize)
 		if err == nil {
 			err = errTooLong
 		}

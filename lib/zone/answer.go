@@ -1,12 +1,13 @@
 // Package zone is what the service knows of zones: how a verified update
 // changes an account, and what a question is answered from the accounts.
 //
-// Both are pure: a view of the store goes in, a change or a message comes out.
+// Both are pure: a view of the store goes in, a change or a response comes out.
 package zone
 
 import (
-	"encoding/hex"
 	"errors"
+	"slices"
+	"time"
 
 	"github.com/miekg/dns"
 
@@ -15,232 +16,112 @@ import (
 	"namecast/lib/store"
 )
 
-// Answer makes the response to a query that came over UDP or not. It is never
-// larger than what the query allows: 512 octets over UDP without EDNS, the
-// smaller of the client's buffer and MaxUDP with it, 65,535 over TCP. The view
-// may be nil if storage does not answer. A message that is a response itself
-// gets none: nil.
-//
-// The error says why the view failed; the response is SERVFAIL then.
-func (s *Service) Answer(v store.View, q *dns.Msg, udp bool) (*dns.Msg, error) {
-	m, _, err := s.AnswerFrom(v, q, udp)
-	return m, err
+// A Query is a question of class IN for data, as the zones see it.
+type Query struct {
+	Name   rr.Name // absolute, lower case
+	Type   rr.Type
+	UDP    bool // whoever asks may not be who it says
+	DO, CO bool // signatures are wanted (RFC 3225); so is NXDOMAIN with them (RFC 9824 section 5)
+	// Missing says that the name is known not to exist, nor a wildcard for it, so
+	// that it need not be looked for.
+	Missing bool
 }
 
-// AnswerFrom is Answer, and names the wildcard that stood for the name in
-// question, "" if none did: responses made of one wildcard are alike whatever
-// name they are for.
-func (s *Service) AnswerFrom(v store.View, q *dns.Msg, udp bool) (m *dns.Msg, wildcard rr.Name, err error) {
-	if q.Response {
-		return nil, "", nil
-	}
-	m = skeleton(q)
-	limit := dns.MaxMsgSize
-	if udp {
-		limit = plainUDP
-	}
-	opt, ok := edns(q)
-	if !ok {
-		m.Rcode = dns.RcodeFormatError
-		return m, "", nil
-	}
-	if opt != nil {
-		m.Extra = []dns.RR{s.opt(opt)}
-		if udp {
-			limit = s.UDPLimit(int(opt.UDPSize()))
-		}
-		if opt.Version() != 0 {
-			m.Rcode = dns.RcodeBadVers
-			return m, "", nil
-		}
-	}
-	if m.Rcode = check(q); m.Rcode != dns.RcodeSuccess {
-		return m, "", nil
-	}
-	if t := signature(q); t != nil {
-		m.Rcode = dns.RcodeNotAuth
-		m.Extra = append(m.Extra, t)
-		return m, "", nil
-	}
-	d := &draw{reader: reader{service: s, view: v}, udp: udp}
-	if opt != nil {
-		d.do, d.compact = opt.Do(), opt.Co()
-	}
-	err = d.fill(m, limit)
-	return m, d.wildcard, err
+// A Response is what a message says, before it has octets.
+type Response struct {
+	Rcode                    int // of 12 bits
+	Authoritative, Truncated bool
+	Groups                   []Group
+	Tail                     []byte // one more record of the additional section, packed; nil without
+
+	// Limit is the most octets that the message may have, EDNS that it has OPT;
+	// flags and options of OPT are those that are said besides the response code.
+	Limit   int
+	EDNS    bool
+	Flags   uint16 // wire.FlagDO, wire.FlagCO
+	Options []byte // wire.AppendOption
+
+	// Wildcard stood for the name in question, "" if none did: responses made of
+	// one wildcard are alike whatever name they are for.
+	Wildcard rr.Name
+	// MadeUp says that no record or name of an account stands behind the name in
+	// question, so that there is no end of such names.
+	MadeUp bool
+	// Serial says that there is a SOA record of the base zone, whose serial is
+	// another one after each change of any account.
+	Serial bool
+	// Until is when the response may be another although nothing was changed;
+	// zero is never.
+	Until time.Time
+	// Err is why the view failed; the response code is SERVFAIL then.
+	Err error
 }
 
-// skeleton is the response without what it says: the query's identity, opcode,
-// flags and question, whose case is kept.
-func skeleton(q *dns.Msg) *dns.Msg {
-	m := new(dns.Msg)
-	m.Id, m.Opcode, m.Response = q.Id, q.Opcode, true
-	m.RecursionDesired = q.RecursionDesired
-	m.Compress = true
-	if len(q.Question) == 1 {
-		m.Question = q.Question[:1:1]
-	}
-	return m
+// A Section of a response.
+type Section int
+
+// The sections of RFC 1035 section 4.1 that hold records.
+const (
+	InAnswer Section = iota
+	InAuthority
+	InAdditional
+)
+
+// A Group is one RRset of a response, its owner an absolute name, and its
+// signatures. What is not needed may be left out without a word if the response
+// gets too long.
+type Group struct {
+	Section Section
+	Needed  bool
+	Class   uint16 // 0 is IN
+	Set     rr.Set
+	Sigs    rr.Set // without data when there are none
 }
 
-// edns finds the OPT record of a query, nil if there is none. It is not ok to
-// have two, or one that is misplaced or not the root's (RFC 6891 section 6.1.1).
-func edns(q *dns.Msg) (opt *dns.OPT, ok bool) {
-	for _, section := range [][]dns.RR{q.Answer, q.Ns} {
-		for _, r := range section {
-			if r.Header().Rrtype == dns.TypeOPT {
-				return nil, false
-			}
-		}
-	}
-	for _, r := range q.Extra {
-		o, is := r.(*dns.OPT)
-		if !is {
-			continue
-		}
-		if opt != nil || o.Hdr.Name != "." {
-			return nil, false
-		}
-		opt = o
-	}
-	return opt, true
+// Answer makes the response to a question, but for what EDNS adds. The view may
+// be nil if storage does not answer.
+func (s *Service) Answer(v store.View, q Query) *Response {
+	r := &Response{Rcode: dns.RcodeServerFailure, Limit: dns.MaxMsgSize}
+	s.answer(r, v, q)
+	return r
 }
 
-// opt is the OPT record that goes with a response (RFC 6891 section 6.1.1).
-// Options that are not known are ignored.
-func (s *Service) opt(asked *dns.OPT) *dns.OPT {
-	o := &dns.OPT{Hdr: dns.RR_Header{Name: ".", Rrtype: dns.TypeOPT}}
-	o.SetUDPSize(uint16(s.UDPLimit(largestUDP)))
-	if asked.Do() {
-		o.SetDo()
-		o.SetCo(asked.Co() && s.Signer != nil) // RFC 9824 section 5.1
+func (s *Service) answer(r *Response, v store.View, q Query) {
+	r.Rcode = dns.RcodeServerFailure
+	if v == nil {
+		return
 	}
-	for _, option := range asked.Option {
-		if option.Option() == dns.EDNS0NSID && s.ID != "" && len(o.Option) == 0 {
-			o.Option = append(o.Option, &dns.EDNS0_NSID{Code: dns.EDNS0NSID, Nsid: hex.EncodeToString([]byte(s.ID))})
-		}
-	}
-	return o
-}
-
-// signature answers a TSIG record, whose key nobody here knows, with BADKEY (RFC
-// 8945 section 5.2.1); nil if the query has none.
-func signature(q *dns.Msg) dns.RR {
-	t := q.IsTsig()
-	if t == nil {
-		return nil
-	}
-	return &dns.TSIG{
-		Hdr:       dns.RR_Header{Name: t.Hdr.Name, Rrtype: dns.TypeTSIG, Class: dns.ClassANY},
-		Algorithm: t.Algorithm, TimeSigned: t.TimeSigned, Fudge: t.Fudge, OrigId: q.Id, Error: dns.RcodeBadKey,
-	}
-}
-
-// check gives the response code of a query that is not a plain question.
-func check(q *dns.Msg) int {
-	switch {
-	case q.Opcode != dns.OpcodeQuery:
-		// The service is nobody's secondary (RFC 1996 section 3.12) and takes
-		// updates by a protocol of its own (RFC 2136 section 2.2).
-		return dns.RcodeNotImplemented
-	case len(q.Question) != 1: // RFC 9619
-		return dns.RcodeFormatError
-	case len(q.Answer) > 0, len(q.Ns) > 0 && q.Question[0].Qtype != dns.TypeIXFR:
-		return dns.RcodeFormatError
-	case misplacedTSIG(q): // RFC 8945 section 5.1
-		return dns.RcodeFormatError
-	case q.Question[0].Qclass == dns.ClassCHAOS:
-		return dns.RcodeSuccess
-	case q.Question[0].Qclass != dns.ClassINET:
-		return dns.RcodeRefused
-	}
-	return checkType(q.Question[0].Qtype)
-}
-
-// misplacedTSIG reports a TSIG record that is not the last of all.
-func misplacedTSIG(q *dns.Msg) bool {
-	for i, r := range q.Extra {
-		if r.Header().Rrtype == dns.TypeTSIG && i+1 < len(q.Extra) {
-			return true
-		}
-	}
-	return false
-}
-
-// checkType gives the response code of a question for a type that only ever
-// has a place elsewhere in a message (RFC 6895 section 3.1).
-func checkType(t uint16) int {
-	switch t {
-	case dns.TypeOPT, dns.TypeTKEY, dns.TypeTSIG, typeNXNAME:
-		return dns.RcodeFormatError
-	}
-	return dns.RcodeSuccess
-}
-
-const typeNXNAME = 128 // RFC 9824 section 3.5: a question for it is an error
-
-// fill answers a plain question into m.
-func (d *draw) fill(m *dns.Msg, limit int) error {
-	question := m.Question[0]
-	if question.Qclass == dns.ClassCHAOS {
-		d.service.chaos(m)
-		return nil
-	}
-	name, err := rr.ParseName(question.Name)
-	if err != nil {
-		m.Rcode = dns.RcodeFormatError
-		return nil
-	}
-	if d.view == nil {
-		m.Rcode = dns.RcodeServerFailure
-		return nil
-	}
-	d.qtype = rr.Type(question.Qtype)
-	switch question.Qtype {
+	d := &draw{reader: reader{service: s, view: v}, qtype: q.Type, udp: q.UDP, do: q.DO, compact: q.CO, missing: q.Missing}
+	var err error
+	switch uint16(q.Type) {
 	case dns.TypeAXFR, dns.TypeIXFR:
-		err = d.transfer(name, d.udp)
+		err = d.transfer(q.Name, q.UDP)
 	default:
-		err = d.chase(name)
+		err = d.chase(q.Name)
 	}
 	if err != nil {
-		return d.fail(m, err)
+		d.fail(r, err)
+		return
 	}
-	m.Rcode, m.Authoritative = d.rcode, d.authoritative
-	fit(m, d.groups, limit)
-	return nil
+	r.Rcode, r.Authoritative, r.Groups = d.rcode, d.authoritative, d.groups
+	r.Wildcard, r.MadeUp, r.Until = d.wildcard, d.madeUp, d.until()
+	r.Serial = slices.ContainsFunc(r.Groups, s.countsChanges)
 }
 
 // fail is the end of an answer that cannot be made. Where only signatures are
 // lacking, the store is well. Who asked over UDP may not be who it says, so it
 // is told to come again over TCP, where there is a budget that forged datagrams
 // do not use up.
-func (d *draw) fail(m *dns.Msg, err error) error {
-	d.wildcard = ""
-	m.Rcode = dns.RcodeServerFailure
-	if !errors.Is(err, dnssec.ErrBusy) {
-		return err
+func (d *draw) fail(r *Response, err error) {
+	switch {
+	case !errors.Is(err, dnssec.ErrBusy):
+		r.Err = err
+	case d.udp:
+		r.Rcode, r.Truncated = dns.RcodeSuccess, true
 	}
-	if d.udp {
-		m.Rcode, m.Truncated = dns.RcodeSuccess, true
-	}
-	return nil
 }
 
-// chaos answers the questions of RFC 4892 and of BIND's tradition about the
-// node itself.
-func (s *Service) chaos(m *dns.Msg) {
-	text := ""
-	switch name, _ := rr.ParseName(m.Question[0].Name); name.Lower().String() {
-	case "id.server", "hostname.bind":
-		text = s.ID
-	case "version.server", "version.bind":
-		text = s.Version
-	}
-	t := m.Question[0].Qtype
-	if text == "" || t != dns.TypeTXT && t != dns.TypeANY {
-		m.Rcode = dns.RcodeRefused
-		return
-	}
-	h := dns.RR_Header{Name: m.Question[0].Name, Rrtype: dns.TypeTXT, Class: dns.ClassCHAOS}
-	m.Answer = []dns.RR{&dns.TXT{Hdr: h, Txt: []string{text[:min(len(text), 255)]}}}
+// countsChanges reports whether a group is the base zone's SOA record.
+func (s *Service) countsChanges(g Group) bool {
+	return g.Set.Type == rr.TypeSOA && g.Set.Owner.Equal(s.Base)
 }

@@ -69,7 +69,7 @@ func TestAlias(t *testing.T) {
 		{"the record itself", "slow.example.com.", 65401, "NOERROR aa\nslow.example.com. 60 CLASS1 TYPE65401 \\# 18 04486f7374074578616d706c6503636f6d00"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			m, err := s.Answer(v, ask(c.question, c.kind), false)
+			m, err := answer(s, v, ask(c.question, c.kind), false)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -123,7 +123,7 @@ host 300 AAAA 2001:db8::1
 		{"svc.example.com.", dns.TypeSVCB, "NOERROR aa\nsvc.example.com. 300 IN SVCB 1 host.example.com. alpn=\"h3\"\n+ host.example.com. 300 IN AAAA 2001:db8::1"},
 		{"away.example.com.", dns.TypeHTTPS, "NOERROR aa\naway.example.com. 300 IN HTTPS 1 www.example.net."},
 	} {
-		m, err := s.Answer(v, ask(c.question, c.kind), false)
+		m, err := answer(s, v, ask(c.question, c.kind), false)
 		if err != nil {
 			t.Fatal(err)
 		}

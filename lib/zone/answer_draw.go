@@ -3,29 +3,13 @@ package zone
 import (
 	"github.com/miekg/dns"
 
+	"namecast/lib/dnssec"
 	"namecast/lib/rr"
 )
 
 // maxChain is how many CNAME and DNAME steps one answer follows; what is left
 // is the resolver's to ask.
 const maxChain = 16
-
-// A section of a response.
-type section int
-
-const (
-	inAnswer section = iota
-	inAuthority
-	inAdditional
-)
-
-// A group is one RRset of a response and its signatures. What is not needed may be left out
-// without a word if the response gets too long.
-type group struct {
-	section section
-	needed  bool
-	records []dns.RR
-}
 
 // A draw collects one answer.
 type draw struct {
@@ -34,13 +18,16 @@ type draw struct {
 	udp           bool
 	do            bool // signatures are wanted (RFC 3225)
 	compact       bool // so is NXDOMAIN with them (RFC 9824 section 5)
+	missing       bool // the first name does not exist
 	rcode         int
 	authoritative bool
-	groups        []group
+	groups        []Group
 	visited       []rr.Name // names asked for so far, lower case
 	renames       []rr.Name // owners of the DNAME records told, lower case
 	told          []rr.Name // names whose addresses were looked for, lower case
-	wildcard      rr.Name   // what stood for the first name, lower case; "" if it has its own records
+	signers       []*dnssec.Zone
+	madeUp        bool    // no name of an account stands behind the first name
+	wildcard      rr.Name // what stood for the first name, lower case; "" if it has its own records
 }
 
 // chase answers for a name and for those that aliases lead to, in every zone
@@ -91,7 +78,7 @@ func (d *draw) transfer(name rr.Name, udp bool) error {
 // step answers for one name in its zone; follow says that next is to be asked.
 func (d *draw) step(z *held, name rr.Name) (next rr.Name, follow bool, err error) {
 	rel, _ := name.Lower().Cut(z.name)
-	h, err := d.search(z, rel, d.qtype)
+	h, err := d.lookUp(z, rel)
 	if err != nil {
 		return "", false, err
 	}
@@ -108,8 +95,11 @@ func (d *draw) step(z *held, name rr.Name) (next rr.Name, follow bool, err error
 	if h.kind != cut {
 		d.authoritative = true
 	}
-	if h.kind == wildcard && len(d.visited) == 1 {
-		d.wildcard = h.at + z.name
+	if len(d.visited) == 1 {
+		d.madeUp = h.kind != exact
+		if h.kind == wildcard {
+			d.wildcard = h.at + z.name
+		}
 	}
 	switch h.kind {
 	case cut:
@@ -120,6 +110,22 @@ func (d *draw) step(z *held, name rr.Name) (next rr.Name, follow bool, err error
 	return d.data(z, name, h)
 }
 
+// lookUp looks for a name unless it is known to be missing. Whose it would be is
+// told in any case.
+func (d *draw) lookUp(z *held, rel rr.Name) (hit, error) {
+	if !d.missing || len(d.visited) > 1 {
+		return d.search(z, rel, d.qtype)
+	}
+	if z.account != "" || rel == "" {
+		return hit{}, nil
+	}
+	label, _ := lastLabel(rel)
+	if !AccountName(len(label)) {
+		return hit{}, nil
+	}
+	return hit{at: rel[len(rel)-1-len(label):]}, nil
+}
+
 // data answers from the RRsets of a name, or that there is no such name.
 func (d *draw) data(z *held, name rr.Name, h hit) (next rr.Name, follow bool, err error) {
 	set := find(h.sets, d.qtype)
@@ -127,7 +133,7 @@ func (d *draw) data(z *held, name rr.Name, h hit) (next rr.Name, follow bool, er
 		set = smallest(h.sets)
 	}
 	if set != nil {
-		if err = d.addSigned(z, d.want(z, h), inAnswer, true, name, *set); err != nil {
+		if err = d.addSigned(z, d.want(z, h), InAnswer, true, name, *set); err != nil {
 			return "", false, err
 		}
 		return "", false, d.hosts(z, name, *set, "")
@@ -137,7 +143,7 @@ func (d *draw) data(z *held, name rr.Name, h hit) (next rr.Name, follow bool, er
 	}
 	if alias := find(h.sets, rr.TypeCNAME); alias != nil && len(alias.Data) > 0 && !besideAlias(d.qtype) {
 		next, follow = alias.Data[0].Target(rr.TypeCNAME)
-		return next, follow, d.addSigned(z, d.want(z, h), inAnswer, true, name, *alias)
+		return next, follow, d.addSigned(z, d.want(z, h), InAnswer, true, name, *alias)
 	}
 	return "", false, d.negative(z, name, h)
 }
@@ -167,16 +173,15 @@ func (d *draw) negative(z *held, name rr.Name, h hit) error {
 		d.rcode = dns.RcodeNameError
 	}
 	soa := d.service.soa(z)
-	if err := d.addSigned(z, d.want(z, h), inAuthority, true, suffix(name, len(z.name)), soa); err != nil {
+	if err := d.addSigned(z, d.want(z, h), InAuthority, true, suffix(name, len(z.name)), soa); err != nil {
 		return err
 	}
-	for _, r := range d.groups[len(d.groups)-1].records {
-		r.Header().Ttl = d.negativeTTL(soa)
-	}
+	last := &d.groups[len(d.groups)-1]
+	last.Set.TTL, last.Sigs.TTL = d.service.negativeTTL(z), d.service.negativeTTL(z)
 	if !signed {
 		return nil
 	}
-	return d.addSigned(z, d.want(z, h), inAuthority, true, name, d.nsec(z, name, h))
+	return d.addSigned(z, d.want(z, h), InAuthority, true, name, d.nsec(z, name, h))
 }
 
 // referral points to the servers of a delegated zone. Without an answer before
@@ -184,9 +189,7 @@ func (d *draw) negative(z *held, name rr.Name, h hit) error {
 func (d *draw) referral(z *held, name rr.Name, h hit) error {
 	ns := *find(h.sets, rr.TypeNS)
 	owner := suffix(name, len(h.at)+len(z.name))
-	if err := d.add(inAuthority, true, owner, ns); err != nil {
-		return err
-	}
+	d.add(InAuthority, true, owner, ns)
 	if err := d.secure(z, owner, h); err != nil {
 		return err
 	}
@@ -205,7 +208,7 @@ func (d *draw) rename(z *held, name rr.Name, h hit) (next rr.Name, follow bool, 
 	}
 	if owner != "" {
 		d.renames = append(d.renames, owner.Lower())
-		if err := d.addSigned(z, d.want(z, h), inAnswer, true, owner, set); err != nil {
+		if err := d.addSigned(z, d.want(z, h), InAnswer, true, owner, set); err != nil {
 			return "", false, err
 		}
 	}
@@ -219,7 +222,8 @@ func (d *draw) rename(z *held, name rr.Name, h hit) (next rr.Name, follow bool, 
 		return "", false, nil
 	}
 	alias := rr.Set{Type: rr.TypeCNAME, TTL: set.TTL, Data: []rr.Data{rr.NameData(next)}}
-	return next, d.qtype != rr.TypeCNAME, d.add(inAnswer, true, name, alias)
+	d.add(InAnswer, true, name, alias)
+	return next, d.qtype != rr.TypeCNAME, nil
 }
 
 // suffix is the last octets of a name, in the case the question has them: so a
@@ -227,13 +231,9 @@ func (d *draw) rename(z *held, name rr.Name, h hit) (next rr.Name, follow bool, 
 func suffix(name rr.Name, octets int) rr.Name { return name[len(name)-octets:] }
 
 // add puts an RRset into a section under an absolute owner name.
-func (d *draw) add(s section, needed bool, owner rr.Name, set rr.Set) error {
-	records, err := set.Records(owner.FQDN())
-	if err != nil {
-		return err
-	}
-	d.groups = append(d.groups, group{s, needed, records})
-	return nil
+func (d *draw) add(s Section, needed bool, owner rr.Name, set rr.Set) {
+	set.Owner = owner
+	d.groups = append(d.groups, Group{Section: s, Needed: needed, Set: set})
 }
 
 // maxHosts bounds the names whose addresses one answer looks for.
@@ -294,7 +294,7 @@ func (d *draw) addresses(z *held, host rr.Name, needed bool) error {
 		switch {
 		case set == nil || err != nil:
 		case h.kind == cut: // glue, which nobody signs
-			err = d.add(inAdditional, needed, host, *set)
+			d.add(InAdditional, needed, host, *set)
 		default:
 			err = d.addOptional(z, d.want(z, h), host, *set)
 		}

@@ -25,7 +25,7 @@ func with(q *dns.Msg, size uint16, change func(*dns.OPT)) *dns.Msg {
 // answered is the response to q over UDP.
 func answered(t *testing.T, q *dns.Msg) *dns.Msg {
 	t.Helper()
-	m, err := testService().Answer(testView(t, world), q, true)
+	m, err := answer(testService(), testView(t, world), q, true)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -148,7 +148,7 @@ func TestChaos(t *testing.T) {
 	}
 	q := ask("version.bind.", dns.TypeTXT)
 	q.Question[0].Qclass = dns.ClassCHAOS
-	if m, _ := (&Service{}).Answer(nil, q, true); m.Rcode != dns.RcodeRefused {
+	if m, _ := answer(&Service{}, nil, q, true); m.Rcode != dns.RcodeRefused {
 		t.Errorf("a version that is not to be told: %s", text(m))
 	}
 }
@@ -192,7 +192,7 @@ func TestLimits(t *testing.T) {
 		{"glue fits", with(ask("x.del.example.com.", dns.TypeA), 1232, nil), true, 1232, "0/13/27 tc false"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			m, err := s.Answer(v, c.q, c.udp)
+			m, err := answer(s, v, c.q, c.udp)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -228,7 +228,7 @@ func FuzzAnswer(f *testing.F) {
 		if q.Unpack(query) != nil {
 			return
 		}
-		m, err := s.Answer(v, q, udp)
+		m, err := answer(s, v, q, udp)
 		if q.Response {
 			if m != nil {
 				t.Fatal("a response was answered")

@@ -76,7 +76,7 @@ func (r reader) owned(domain rr.Name) (*held, error) {
 		}
 		for _, d := range h.Domains {
 			if d.Name == domain {
-				return &held{name: domain, account: account, contact: d.Contact, ttl: d.TTL, serial: serial(h.Version)}, nil
+				return &held{name: domain, account: account, contact: d.Contact, ttl: d.TTL, serial: Serial(h.Version)}, nil
 			}
 		}
 	}
@@ -124,7 +124,7 @@ func (r reader) baseNode(z *held, rel rr.Name) (sets []rr.Set, exists bool, err 
 		return append(auto, sets...), true, nil
 	}
 	account, rest := lastLabel(rel)
-	if exists || !accountName(account) {
+	if exists || !AccountName(len(account)) {
 		return sets, exists, nil
 	}
 	sets, exists, err = r.stored(account, rest)
@@ -180,9 +180,9 @@ func lastLabel(n rr.Name) (label string, rest rr.Name) {
 	}
 }
 
-// accountName reports whether a label has the length of an account's name; all
-// others never reach the store.
-func accountName(label string) bool { return len(label) == 32 || len(label) == 40 }
+// AccountName reports whether a label of so many octets may be an account's name;
+// all others never reach the store.
+func AccountName(octets int) bool { return octets == 32 || octets == 40 }
 
 // hasType reports whether one of a node's sets is of a type.
 func hasType(sets []rr.Set, t rr.Type) bool { return find(sets, t) != nil }
@@ -216,6 +216,9 @@ func (r reader) search(z *held, rel rr.Name, t rr.Type) (hit, error) {
 	var encloser rr.Name
 	for i := len(starts) - 1; i >= 0; i-- {
 		at := rel[starts[i]:]
+		if at == "" && rel != "" && z.account == "" {
+			continue // of all that the service has at its own apex nothing leads on
+		}
 		sets, exists, err := r.node(z, at)
 		switch {
 		case err != nil:

@@ -3,8 +3,7 @@ package zone
 import (
 	"errors"
 	"slices"
-
-	"github.com/miekg/dns"
+	"time"
 
 	"namecast/lib/dnssec"
 	"namecast/lib/rr"
@@ -16,7 +15,9 @@ func (d *draw) signs() bool { return d.service.Signer != nil }
 // keys gives what signs for a zone, which must have keys.
 func (d *draw) keys(z *held) (_ *dnssec.Zone, err error) {
 	if z.keys == nil {
-		z.keys, err = d.service.Signer.Zone(z.name)
+		if z.keys, err = d.service.Signer.Zone(z.name); err == nil {
+			d.signers = append(d.signers, z.keys)
+		}
 	}
 	return z.keys, err
 }
@@ -37,13 +38,13 @@ func (d *draw) want(z *held, h hit) dnssec.Want {
 
 // sign makes the signatures that an RRset of a zone is told with; none if
 // nobody wants them.
-func (d *draw) sign(z *held, w dnssec.Want, owner rr.Name, set rr.Set) ([]dns.RR, error) {
+func (d *draw) sign(z *held, w dnssec.Want, owner rr.Name, set rr.Set) (rr.Set, error) {
 	if !d.signs() || !d.do {
-		return nil, nil
+		return rr.Set{}, nil
 	}
 	k, err := d.keys(z)
 	if err != nil {
-		return nil, err
+		return rr.Set{}, err
 	}
 	switch set.Type {
 	case rr.TypeSOA, dnssec.TypeDNSKEY, dnssec.TypeCDS, dnssec.TypeCDNSKEY:
@@ -59,33 +60,30 @@ func (d *draw) sign(z *held, w dnssec.Want, owner rr.Name, set rr.Set) ([]dns.RR
 // cut off. What a wildcard stands for is signed as the name in question: it is
 // data like any other then, and needs no proof that the name does not exist
 // (RFC 9824 section 3.3).
-func (d *draw) addSigned(z *held, w dnssec.Want, s section, needed bool, owner rr.Name, set rr.Set) error {
+func (d *draw) addSigned(z *held, w dnssec.Want, s Section, needed bool, owner rr.Name, set rr.Set) error {
 	sigs, err := d.sign(z, w, owner, set)
 	if err != nil {
 		return err
 	}
-	if err := d.add(s, needed, owner, set); err != nil {
-		return err
-	}
-	last := &d.groups[len(d.groups)-1]
-	last.records = append(last.records, sigs...)
+	d.add(s, needed, owner, set)
+	d.groups[len(d.groups)-1].Sigs = sigs
 	return nil
 }
 
 // addOptional is addSigned for what the answer can do without; so it is left
 // out when there are too many signatures to make.
 func (d *draw) addOptional(z *held, w dnssec.Want, owner rr.Name, set rr.Set) error {
-	err := d.addSigned(z, w, inAdditional, false, owner, set)
+	err := d.addSigned(z, w, InAdditional, false, owner, set)
 	if errors.Is(err, dnssec.ErrBusy) {
 		return nil
 	}
 	return err
 }
 
-// negativeTTL is that of the SOA and the NSEC in a negative answer (RFC 2308
-// section 3, RFC 9077 section 3).
-func (d *draw) negativeTTL(soa rr.Set) uint32 {
-	return min(soa.TTL, or(d.service.Minimum, defaultMinimum))
+// negativeTTL is that of the SOA and the NSEC in a negative answer of a zone (RFC
+// 2308 section 3, RFC 9077 section 3).
+func (s *Service) negativeTTL(z *held) uint32 {
+	return min(z.ttl, or(s.Minimum, defaultMinimum))
 }
 
 // nsec makes the NSEC record of a name (RFC 9824 section 3): the types that
@@ -102,7 +100,7 @@ func (d *draw) nsec(z *held, name rr.Name, h hit) rr.Set {
 	if h.kind == nothing {
 		types = []rr.Type{dnssec.TypeNXNAME}
 	}
-	return dnssec.NSEC(name, z.name, d.negativeTTL(d.service.soa(z)), types...)
+	return dnssec.NSEC(name, z.name, d.service.negativeTTL(z), types...)
 }
 
 // denied answers a question for the records that only signing makes: NSEC is
@@ -118,7 +116,7 @@ func (d *draw) denied(z *held, name rr.Name, h hit) (done bool, err error) {
 	}
 	nsec := d.nsec(z, name, h)
 	if d.qtype == dnssec.TypeNSEC {
-		return true, d.addSigned(z, d.want(z, h), inAnswer, true, name, nsec)
+		return true, d.addSigned(z, d.want(z, h), InAnswer, true, name, nsec)
 	}
 	k, err := d.keys(z)
 	if err != nil {
@@ -126,7 +124,7 @@ func (d *draw) denied(z *held, name rr.Name, h hit) (done bool, err error) {
 	}
 	nsec.Owner = name
 	sigs, err := k.Sign(nsec, d.want(z, h))
-	d.groups = append(d.groups, group{inAnswer, true, sigs})
+	d.add(InAnswer, true, name, sigs)
 	return true, err
 }
 
@@ -137,9 +135,9 @@ func (d *draw) secure(z *held, owner rr.Name, h hit) error {
 		return nil
 	}
 	if ds := find(h.sets, rr.TypeDS); ds != nil {
-		return d.addSigned(z, d.want(z, h), inAuthority, true, owner, *ds)
+		return d.addSigned(z, d.want(z, h), InAuthority, true, owner, *ds)
 	}
-	return d.addSigned(z, d.want(z, h), inAuthority, true, owner, d.nsec(z, owner, h))
+	return d.addSigned(z, d.want(z, h), InAuthority, true, owner, d.nsec(z, owner, h))
 }
 
 // withKeys adds to what was found at a name the records that the service makes
@@ -211,4 +209,15 @@ func (d *draw) childKeys(z *held, name rr.Name, h hit) (hit, error) {
 	ds := merged(k.DS(), find(h.sets, rr.TypeDS))
 	rel, _ := child.name.Cut(z.name)
 	return hit{exact, rel, []rr.Set{ds}}, nil
+}
+
+// until is when something that was taken from the zones' keys may be another;
+// zero is never.
+func (d *draw) until() (first time.Time) {
+	for _, z := range d.signers {
+		if t := z.Until(); first.IsZero() || t.Before(first) {
+			first = t
+		}
+	}
+	return first
 }

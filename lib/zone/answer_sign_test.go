@@ -41,7 +41,7 @@ func query(t testing.TB, s *Service, v store.View, name string, kind uint16, fla
 		q.SetEdns0(1232, true)
 		q.IsEdns0().SetCo(strings.Contains(flags, "co"))
 	}
-	m, err := s.Answer(v, q, !strings.Contains(flags, "tcp"))
+	m, err := answer(s, v, q, !strings.Contains(flags, "tcp"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -296,7 +296,7 @@ func TestSignedSizes(t *testing.T) {
 			q := new(dns.Msg)
 			q.SetQuestion(name, kinds[i])
 			q.SetEdns0(size, true)
-			m, err := s.Answer(v, q, true)
+			m, err := answer(s, v, q, true)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -333,7 +333,7 @@ func BenchmarkSigned(b *testing.B) {
 				if n++; c.question == "" {
 					q.Question[0].Name = fmt.Sprintf("n%d.example.com.", n)
 				}
-				m, err := s.Answer(v, q, true)
+				m, err := answer(s, v, q, true)
 				if err != nil || m.Truncated {
 					b.Fatal(err, m)
 				}

@@ -6,8 +6,8 @@ import (
 	"github.com/miekg/dns"
 )
 
-// TestAnswerFrom names the wildcard that an answer is made of.
-func TestAnswerFrom(t *testing.T) {
+// TestWildcardOfResponse names the wildcard that an answer is made of.
+func TestWildcardOfResponse(t *testing.T) {
 	v, s := testView(t, world), testService()
 	for _, c := range []struct{ name, q, want string }{
 		{"a name of its own", "www.example.com.", "@"},
@@ -19,9 +19,9 @@ func TestAnswerFrom(t *testing.T) {
 		{"nothing", "nowhere.example.com.", "@"},
 		{"not ours", "outside.test.", "@"},
 	} {
-		_, got, err := s.AnswerFrom(v, ask(c.q, dns.TypeA), true)
-		if err != nil || got.String() != c.want {
-			t.Errorf("%s: %s, %v, want %s", c.name, got, err, c.want)
+		r := s.Respond(v, ask(c.q, dns.TypeA), true)
+		if r.Err != nil || r.Wildcard.String() != c.want {
+			t.Errorf("%s: %s, %v, want %s", c.name, r.Wildcard, r.Err, c.want)
 		}
 	}
 }

@@ -52,6 +52,9 @@ const (
 	largestUDP     = 4096
 )
 
+// hostmaster is the label of the mailbox that RFC 2142 section 7 has for zones.
+const hostmaster rr.Name = "\x0ahostmaster"
+
 func or(v, instead uint32) uint32 {
 	if v == 0 {
 		return instead
@@ -59,9 +62,9 @@ func or(v, instead uint32) uint32 {
 	return v
 }
 
-// serial makes a SOA serial of a counter: never zero, which some secondaries
-// take for "no zone".
-func serial(n uint64) uint32 { return max(1, uint32(n)) }
+// Serial makes a SOA serial of a counter, for the base zone the position of the
+// store: never zero, which some secondaries take for "no zone".
+func Serial(n uint64) uint32 { return max(1, uint32(n)) }
 
 // soa makes the SOA record of a zone.
 func (s *Service) soa(z *held) rr.Set {
@@ -69,7 +72,9 @@ func (s *Service) soa(z *held) rr.Set {
 	if len(s.NS) > 0 {
 		first = s.NS[0].Name
 	}
-	data := append(first.Wire(), z.contact.Wire()...)
+	data := make([]byte, 0, len(first)+len(z.contact)+2+SOATail)
+	data = append(append(data, first...), 0)
+	data = append(append(data, z.contact...), 0)
 	for _, n := range []uint32{
 		z.serial, or(s.Refresh, defaultRefresh), or(s.Retry, defaultRetry),
 		or(s.Expire, defaultExpire), or(s.Minimum, defaultMinimum),
@@ -90,14 +95,18 @@ func (s *Service) ns() rr.Set {
 
 // base is the zone of the accounts' suffixes.
 func (s *Service) base(v store.View) *held {
+	z := s.baseZone()
+	z.serial = Serial(uint64(v.Position()))
+	return z
+}
+
+// baseZone is base before it has a serial.
+func (s *Service) baseZone() *held {
 	contact := s.Contact
 	if contact == "" {
-		contact = rr.MustName("hostmaster") + s.Base
+		contact = hostmaster + s.Base
 	}
-	return &held{
-		name: s.Base.Lower(), contact: contact, ttl: or(s.TTL, defaultTTL),
-		serial: serial(uint64(v.Position())),
-	}
+	return &held{name: s.Base.Lower(), contact: contact, ttl: or(s.TTL, defaultTTL)}
 }
 
 // hosts gives the address records of the service's name servers at a name
