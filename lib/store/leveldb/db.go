@@ -49,11 +49,17 @@ type snapshot struct {
 	state state
 	uses  int
 	idle  []iterator.Iterator // ready for the next view
+	given int                 // iterators given back since idle ones were released
 }
 
 // maxIdle is how many iterators a snapshot keeps for the next view: making one
-// costs several times what a seek does.
-const maxIdle = 8
+// costs several times what a seek does. They read the tables that there were
+// when they were made, so after idleUses uses they go: when nothing is written,
+// no new snapshot ends them, and compactions make reading quicker.
+const (
+	maxIdle  = 8
+	idleUses = 1024
+)
 
 // Failed is closed when a write to the database failed. The store then refuses
 // every change, and the program is to exit and be started again: see "Writing"
@@ -125,6 +131,10 @@ func (db *DB) unuse(s *snapshot, its []iterator.Iterator) {
 			it.Release()
 		}
 	}
+	if s.given += len(its); s.given >= idleUses {
+		s.given = 0
+		s.releaseIdle()
+	}
 	db.drop(s)
 	db.mu.Unlock()
 	db.users.Done()
@@ -134,14 +144,19 @@ func (db *DB) unuse(s *snapshot, its []iterator.Iterator) {
 func (db *DB) drop(s *snapshot) {
 	s.uses--
 	if s != db.current || s.uses == 0 {
-		for _, it := range s.idle {
-			it.Release()
-		}
-		s.idle = nil
+		s.releaseIdle()
 	}
 	if s.uses == 0 {
 		s.Release()
 	}
+}
+
+// releaseIdle lets the idle iterators go; db.mu is held.
+func (s *snapshot) releaseIdle() {
+	for _, it := range s.idle {
+		it.Release()
+	}
+	s.idle = nil
 }
 
 // renew makes what is in the database now the newest snapshot.

@@ -57,6 +57,13 @@
 // then drops a later batch whose fsync succeeded. Only a new start, which reads
 // what is really on the disk, is safe.
 //
+// # Memory
+//
+// In memory are a hash of every name ([DB.Absent]), what is not yet in a table,
+// and the blocks of tables that were read last. [Options.Memory] bounds all but
+// the first; the rest of the database stays on the disk, and may be many times
+// as large.
+//
 // # Opening
 //
 // goleveldb by default opens a damaged database without a word and leaves out

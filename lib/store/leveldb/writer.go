@@ -230,7 +230,7 @@ func (b *batch) get(key []byte) ([]byte, error) {
 	if v, ok := b.seen[string(key)]; ok {
 		return v, nil
 	}
-	if b.w.db.names.absent(string(key[:2]), string(key[2:])) {
+	if b.w.db.names.absentKey(key) {
 		return nil, nil
 	}
 	v, err := b.w.db.ldb.Get(key, nil)
