@@ -26,6 +26,7 @@ type DB struct {
 	ldb    *leveldb.DB
 	files  storage.Storage
 	names  *directory
+	marks  *marks
 	queue  chan *request
 	failed chan struct{} // closed when a write failed
 	ending chan struct{} // closed by Close
@@ -205,7 +206,7 @@ func (db *DB) start(st state) error {
 	db.failed, db.ending, db.ended = make(chan struct{}), make(chan struct{}), make(chan struct{})
 	db.queue = make(chan *request, maxWaiting)
 	db.news = make(chan struct{})
-	db.names = newDirectory()
+	db.names, db.marks = newDirectory(), newMarks()
 	if err := db.renew(st); err != nil {
 		return err
 	}
@@ -230,7 +231,50 @@ func (db *DB) Commit(ctx context.Context, c store.Change) (store.Position, error
 	if err := c.Check(); err != nil {
 		return 0, err
 	}
-	return db.submit(ctx, newChange(c))
+	p := make(pad, 0, padRoom)
+	s := new(change)
+	s.fill(&c, &p)
+	return db.submit(ctx, s)
+}
+
+// CommitAll is Commit for many changes, in their order, in one call and, unless
+// they are very large, with one fsync. Each stands for itself: at its place in
+// what is returned is nil or the error that Commit would give.
+func (db *DB) CommitAll(ctx context.Context, changes []store.Change) []error {
+	errs := make([]error, len(changes))
+	for done := 0; done < len(changes); {
+		done += db.commitSome(ctx, changes[done:], errs[done:])
+	}
+	return errs
+}
+
+// commitSome commits as many of the changes as make one batch, sets their
+// errors, and gives their number.
+func (db *DB) commitSome(ctx context.Context, changes []store.Change, errs []error) int {
+	n := min(len(changes), maxBatchSteps)
+	made, steps := make([]change, n), make([]waiting, 0, n)
+	p := make(pad, 0, n*padRoom)
+	of := make([]*error, 0, n) // where a step's error goes
+	for i, octets := 0, 0; i < n; i++ {
+		if errs[i] = changes[i].Check(); errs[i] != nil {
+			continue
+		}
+		made[i].fill(&changes[i], &p)
+		steps, of = append(steps, waiting{step: &made[i]}), append(of, &errs[i])
+		if octets += made[i].size(); octets >= maxBatchOctets {
+			n = i + 1
+		}
+	}
+	if len(steps) == 0 {
+		return n
+	}
+	err := db.send(ctx, &request{steps: steps, done: make(chan struct{})})
+	for i := range steps {
+		if *of[i] = err; err == nil {
+			*of[i] = steps[i].err
+		}
+	}
+	return n
 }
 
 // SetClaim implements store.Store, with the errors of Commit.

@@ -48,7 +48,8 @@
 // condition against the database and what stands before it in the batch, and
 // writes one batch with one fsync; then views see it, [Options.Changed] is called,
 // and it answers them all. A condition that does not hold refuses that change
-// alone.
+// alone. What it must know of an account it reads only if nobody has done so a
+// moment ago: of a few thousand accounts it remembers version and key.
 //
 // A write that fails ends the store: it answers ErrUnavailable to all that wait
 // and to all that come, closes [DB.Failed], and writes nothing ever after. The
