@@ -20,7 +20,7 @@ demo: all
 
 # Everything that has to hold. Peers come from the distribution's packages
 # where that is allowed; what is missing is said, and its tests skip.
-test: tools check race vuln
+test: tools check race vuln bench-check
 	@$(MAKE) -s demo ONCE=1 >/dev/null 2>&1 || { echo "make test: the demonstration failed; run make demo ONCE=1"; exit 1; }
 	@echo "make test: all passed"
 
