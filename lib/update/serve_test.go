@@ -171,13 +171,10 @@ func TestServeTooManyWait(t *testing.T) {
 	})
 	s.waiting = make(chan struct{}, 2)
 	addr := serve(t, s)
-	var conns []net.Conn
 	for i := range 5 {
-		c := dial(t, addr)
-		if _, err := c.Write(newOwner(t).packet(0, fmt.Sprintf("validate d%d.test h@example.test 60", i), nil)); err != nil {
+		if _, err := dial(t, addr).Write(newOwner(t).packet(0, fmt.Sprintf("validate d%d.test h@example.test 60", i), nil)); err != nil {
 			t.Fatal(err)
 		}
-		conns = append(conns, c)
 	}
 	until(t, "three are dropped", func() bool { return s.Count.Overload.Load() == 3 })
 	close(release)
