@@ -164,9 +164,9 @@ func scaleMeasure(t *testing.T, step string) {
 	}
 	say("read: %.2f us, %.2f us of CPU", float64(time.Since(start).Microseconds())/reads, float64((cpu()-before).Microseconds())/reads)
 	say("resident after reads: %d MiB", resident(t)>>20)
-	start, before = time.Now(), cpu()
+	before = cpu()
 	for range reads {
-		if db.names.absent(prefixHead, "nobody") != true {
+		if !db.names.absent(prefixHead, "nobody") {
 			t.Fatal("nobody is there")
 		}
 	}
