@@ -22,6 +22,8 @@ func (c Cond) String() string {
 	return fmt.Sprintf("%q at %d", c.Key, c.Version)
 }
 
+func (it Item) String() string { return fmt.Sprintf("%q=%q at %d", it.Key, it.Value, it.Version) }
+
 func (v Value) String() string {
 	if !v.Found {
 		return "nothing"
