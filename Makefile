@@ -7,7 +7,7 @@ TIME        = 1h
 PREFIX      = /usr/local
 ONCE        =
 
-.PHONY: all demo test tools check race vuln cover fuzz hostile bench bench-short install clean
+.PHONY: all demo test tools check race vuln cover fuzz hostile bench bench-short bench-check bench-million profile install clean
 
 all:
 	@mkdir -p bin
@@ -20,7 +20,7 @@ demo: all
 
 # Everything that has to hold. Peers come from the distribution's packages
 # where that is allowed; what is missing is said, and its tests skip.
-test: tools check race vuln
+test: tools check race vuln bench-check
 	@$(MAKE) -s demo ONCE=1 >/dev/null 2>&1 || { echo "make test: the demonstration failed; run make demo ONCE=1"; exit 1; }
 	@echo "make test: all passed"
 
@@ -53,12 +53,24 @@ fuzz:
 hostile:
 	go test -count=1 -v -timeout 0 -run TestHostile ./t/hostile -args -time $(TIME)
 
-# nc-serve beside NSD, Knot DNS, BIND and PowerDNS; tables go to t/bench/results.
+# nc-serve beside NSD, Knot DNS, BIND and PowerDNS; tables and charts go to
+# t/bench/results. bench-million takes at most two hours.
 bench:
 	@go run ./t/bench
 
 bench-short:
 	@go run ./t/bench -short
+
+bench-million:
+	@go run ./t/bench -accounts 1000000 -works mixed,uniform -servers echo,nc-serve,nsd,knot -limit 2h -name million
+
+# Has nc-serve become slower beside NSD and Knot DNS than it was recorded?
+bench-check:
+	@go run ./t/bench -short -check t/bench/results/short.tsv
+
+# Where nc-serve's time and memory go while it answers and takes updates.
+profile:
+	@go run ./t/bench -profile bin/profile
 
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin

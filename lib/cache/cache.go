@@ -20,10 +20,11 @@
 //
 // The index is many small hash tables, segments, so that one grows in a moment.
 // A segment is an array of buckets of 8 words, a line of the processor's cache,
-// and a key is in one of two buckets. Which of the two had more room decided
-// when it was put; so a segment gets 85 % full before a live word has to go for
-// another, and grows then. Where the index can fill half of the memory because
-// entries are tiny, it stops growing and lets the oldest go.
+// and a key is in one of two buckets: the one that had more room when it was
+// put. If both are full, a word in them moves to its own other bucket. So a
+// segment gets more than 90 % full before it grows by a quarter. Where the index
+// has come to half of the memory because entries are tiny, it stops growing, and
+// the oldest of a bucket goes for a new one.
 package cache
 
 import (
@@ -46,14 +47,14 @@ type Cache struct {
 
 	_    [64]byte // who reads shares no line of the processor's cache with who puts
 	busy atomic.Uint64
-	mu   sync.Mutex
+	mu   sync.Mutex // of what follows
 	w    *writer
-	done Stats // the counters of it
+	done Stats // the counters; those of w are not in it yet
 }
 
-// New makes a cache that takes at most size octets, its index included; empty
-// it takes less than a thousandth. Dropped slabs are the garbage collector's, and not counted.
-// Under 64 KiB it keeps nothing.
+// New makes a cache that takes at most size octets, its index included; empty it
+// takes less than a thousandth of them and 8 KiB. Dropped slabs are the garbage
+// collector's, and not counted. Under 64 KiB it keeps nothing.
 func New(size int) *Cache {
 	c := &Cache{seed: maphash.MakeSeed(), size: size}
 	c.start()
@@ -71,7 +72,7 @@ func (c *Cache) start() {
 // memory.
 //
 // What is hit while it is about to be dropped is put again, so that what is
-// asked often stays. That is half of what is put at most.
+// asked often stays; this is half of what is put, at most.
 func (c *Cache) Get(key []byte) (value []byte, ok bool) {
 	t, h := c.table.Load(), maphash.Bytes(c.seed, key)
 	pos, value := t.find(h, key)
@@ -101,8 +102,8 @@ func (c *Cache) Put(key, value []byte) {
 	c.put(h, key, value)
 }
 
-// put keeps an entry. The numbers of slabs end after 2^48 octets, and it is
-// cleared then: months of writing.
+// put keeps an entry. After 2^48 octets, months of writing, the numbers of slabs
+// have come to their end, and the cache begins anew.
 func (c *Cache) put(h uint64, key, value []byte) {
 	if c.w.ended() {
 		c.clear()

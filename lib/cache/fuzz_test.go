@@ -13,7 +13,7 @@ func FuzzCache(f *testing.F) {
 	f.Add([]byte("\x02" + strings.Repeat("p\x01\xf0p\x02\xf1p\x03\xf2p\x04\xf3g\x01\x00", 20)))
 	f.Add([]byte("\x03" + strings.Repeat("m\x01\x07g\x20\x00p\x01\xff", 30)))
 	f.Fuzz(func(t *testing.T, ops []byte) {
-		if len(ops) == 0 || len(ops) > 3000 {
+		if len(ops) == 0 || len(ops) > 1000 {
 			return
 		}
 		m := newModel(int(ops[0]) << 12)
@@ -33,7 +33,7 @@ func operate(t *testing.T, m *model, i int, what byte, n, size int) {
 	case 'p':
 		m.put(t, key, strings.Repeat(string(rune('a'+i%26)), size*size/7))
 	case 'm': // many small ones
-		for j := range n * 8 {
+		for j := range n * 4 {
 			m.put(t, fmt.Sprint(i, j), strings.Repeat("v", size%16))
 		}
 	case 'e': // the numbers of slabs near their end

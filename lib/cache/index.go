@@ -118,8 +118,8 @@ func (w *writer) fill(p *atomic.Uint64, word uint64) {
 	p.Store(word)
 }
 
-// crowded says whether a segment should grow, and may: the index takes half of
-// the memory at most.
+// crowded says whether a segment should grow, and may: the index takes about
+// half of the memory at most.
 func (w *writer) crowded(s *segment) bool {
 	n := len(s.buckets) * words
 	most := w.index + want(n)*bucketLen - n*8

@@ -8,9 +8,9 @@ import (
 )
 
 const (
-	minSize     = 64 << 10
-	minSlab     = 16 << 10 // octets
-	maxSlab     = 1 << 20
+	minSize     = 64 << 10  // octets of a cache
+	minSlab     = 16 << 10  // octets
+	maxSlab     = 1 << 20   // octets
 	slabCost    = 64        // octets that a slab takes beside its own
 	segmentCost = 40        // octets that a segment takes beside its buckets
 	segmentSize = 256 << 10 // octets of the log for which there is a segment
@@ -19,8 +19,8 @@ const (
 // A writer fills a table. Who uses it holds the cache's lock.
 type writer struct {
 	*table
-	seed  maphash.Seed
-	limit int // octets
+	seed  maphash.Seed // the cache's
+	limit int          // octets
 
 	tail, head uint64  // numbers of the oldest and the youngest slab
 	data       []byte  // of the youngest
@@ -40,7 +40,7 @@ func newWriter(limit int, seed maphash.Seed) *writer {
 	ring := 2 * floor2(max(1, limit/slabSize))
 	t := &table{
 		shift:    uint(bits.TrailingZeros(uint(slabSize))),
-		segments: make([]atomic.Pointer[segment], min(max(1, floor2(limit/segmentSize)), maxSlots)),
+		segments: make([]atomic.Pointer[segment], min(max(1, floor2(limit/segmentSize)), maxSegments)),
 		ring:     make([]atomic.Pointer[slab], ring),
 	}
 	w := &writer{table: t, seed: seed, limit: limit, tail: 1, counts: make([]int32, ring)}

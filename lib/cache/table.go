@@ -6,10 +6,12 @@ import (
 )
 
 const (
-	header   = 4  // octets before an entry's key
-	posBits  = 48 // of an index word
-	posMask  = 1<<posBits - 1
-	maxSlots = 1 << 16 // of the directory of segments: the bits of a hash below the tag
+	header  = 4  // octets before an entry's key
+	posBits = 48 // of an index word
+	posMask = 1<<posBits - 1
+
+	// maxSegments is what the bits of a hash below the tag can tell apart.
+	maxSegments = 1 << 16
 )
 
 // A table is what readers see. Clear makes another, so that positions in the
@@ -36,9 +38,10 @@ type segment struct{ buckets []bucket }
 // is aligned to 64.
 type bucket [8]atomic.Uint64
 
-// segmentOf, tagOf and buckets take the hash apart.
+// segmentOf gives the segment of a hash: its lowest bits.
 func (t *table) segmentOf(h uint64) int { return int(h & uint64(len(t.segments)-1)) }
 
+// tagOf gives the tag of a hash, in its place in a word: the bits from the 16th.
 func tagOf(h uint64) uint64 { return h >> 16 << posBits }
 
 // pair gives the two buckets of a key; they may be the same.
@@ -54,6 +57,7 @@ func (t *table) find(h uint64, key []byte) (pos uint64, value []byte) {
 		return 0, nil
 	}
 	a, b := s.pair(h)
+	_ = b[0].Load() // so that both buckets are fetched at the same time
 	if pos, value = t.scan(a, tagOf(h), key); pos == 0 {
 		pos, value = t.scan(b, tagOf(h), key)
 	}

@@ -18,16 +18,18 @@ func flood(c *Cache, from *uint64, slabs uint64, each func()) {
 
 func TestOldestGoFirst(t *testing.T) {
 	c := New(1 << 20)
-	var n uint64
+	var n, astray uint64
 	flood(c, &n, 40, func() {})
 	kept := uint64(c.Stats().Entries)
 	var buf [100]byte
 	for i := range n {
 		key, _ := entryOf(&buf, i)
-		h := hashOf(c, key)
-		if pos, _ := c.w.find(h, key); (pos != 0) != (i >= n-kept) {
-			t.Fatalf("entry %d of %d, found: %v; %d are kept", i, n, pos != 0, kept)
+		if pos, _ := c.w.find(hashOf(c, key), key); (pos != 0) != (i >= n-kept) {
+			astray++
 		}
+	}
+	if s := c.Stats(); astray > 2*s.Displaced { // one that is lost, one older that is kept
+		t.Errorf("%d of %d entries are not as they would be if the last %d were kept: %+v", astray, n, kept, s)
 	}
 }
 

@@ -141,6 +141,13 @@ func (p Public) Account() string { return AccountOf(p.Version(), []byte(p.octets
 // Verify tells whether sig is the key's signature of msg: SHA1withDSA with its
 // two numbers in DER (FIPS 186-4 4.7), or Ed25519 exactly as crypto/ed25519
 // judges it.
+//
+// Signatures are verified one by one, though one equation for a batch of them
+// takes half the time. It cannot give these verdicts: a sum with random factors
+// says something certain only when it is multiplied by the cofactor 8, and then
+// it accepts what single verification refuses, as libraries' batches do with
+// several of the cases in edge_test.go. A request would be good or bad depending
+// on what came with it.
 func (p Public) Verify(msg, sig []byte) bool {
 	switch p.algorithm {
 	case Ed25519:

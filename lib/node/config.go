@@ -8,6 +8,7 @@ import (
 	"math"
 	"net/netip"
 	"os"
+	"runtime/debug"
 	"strconv"
 	"strings"
 
@@ -228,5 +229,29 @@ func readLines(path string) ([]ndb.Line, error) {
 	return lines, nil
 }
 
+// How -mem is shared out: to the store a half, which it uses half of; to finished
+// answers and to signatures what is named here. The rest is room for the garbage
+// collector, which is told to let the heap grow by a half only (see collect).
+const (
+	shareOfStore      = 2
+	shareOfAnswers    = 4
+	shareOfSignatures = 8
+	growth            = 50 // per cent
+)
+
 // memory is the octets of memory for records and answers.
 func (c *Config) memory() int { return int(min(cmp.Or(c.Memory, 256<<20), math.MaxInt)) }
+
+// collect has the garbage collector keep to what is allowed. What the operator
+// says in the environment of Go's runtime goes before.
+func (c *Config) collect() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(growth)
+	}
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(int64(c.memory()) + ownMemory)
+	}
+}
+
+// ownMemory is what the program takes beside what it keeps, in octets.
+const ownMemory = 64 << 20

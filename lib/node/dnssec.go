@@ -32,7 +32,7 @@ func (n *node) openSigner() error {
 	if err != nil {
 		return err
 	}
-	n.service.Signer = dnssec.NewSigner(secret, dnssec.Options{Now: time.Now, Rate: n.SignRate})
+	n.service.Signer = dnssec.NewSigner(secret, dnssec.Options{Now: time.Now, Rate: n.SignRate, Cache: n.memory() / shareOfSignatures})
 	n.tellEpochs()
 	return nil
 }

@@ -67,14 +67,15 @@ func Run(ctx context.Context, c Config) error {
 	if err := n.configure(); err != nil {
 		return fmt.Errorf("%w%w", ErrConfig, err)
 	}
-	db, err := leveldb.Open(c.DB, leveldb.Options{Changed: n.changed})
+	n.collect()
+	db, err := leveldb.Open(c.DB, leveldb.Options{Changed: n.changed, Memory: int64(n.memory() / shareOfStore)})
 	if err != nil {
 		return err
 	}
 	n.db, n.dns.Store, n.dns.Directory, n.updates.Store = db, db, db, db
 	err = n.openSigner()
 	if err == nil {
-		err = n.dns.SetMemory(n.memory() / 2)
+		err = n.dns.SetMemory(n.memory() / shareOfAnswers)
 	}
 	if err == nil {
 		err = n.listen()

@@ -70,9 +70,9 @@ func (r *Reply) Append(b []byte, limit int) []byte {
 	for _, c := range r.Codes {
 		b = binary.BigEndian.AppendUint16(b, uint16(c))
 	}
-	opts := r.options(limit - size)
-	b = binary.BigEndian.AppendUint16(b, uint16(len(opts)))
-	b = append(b, opts...)
+	at := len(b)
+	b = r.appendOptions(append(b, 0, 0), limit-size)
+	binary.BigEndian.PutUint16(b[at:], uint16(len(b)-at-2))
 	return append(b, 0, 0) // no signature
 }
 
@@ -81,9 +81,9 @@ func (r *Reply) headSize() int {
 	return len(Magic) + 2 + 2 + len(r.Key) + 8 + 8 + 2 + 2 + 2*len(r.Codes)
 }
 
-// options gives the options that fit in room octets, in ascending order of
-// their types. The most useful are given their place first, the text last.
-func (r *Reply) options(room int) []byte {
+// appendOptions appends the options that fit in room octets, in ascending order
+// of their types. The most useful are given their place first, the text last.
+func (r *Reply) appendOptions(b []byte, room int) []byte {
 	var has [replyAccount + 1][]byte
 	give := func(kind int, data []byte) {
 		if len(data) > 0 && 4+len(data) <= room {
@@ -91,26 +91,44 @@ func (r *Reply) options(room int) []byte {
 			room -= 4 + len(data)
 		}
 	}
-	if a := r.From.Addr(); a.IsValid() {
-		give(replyFrom, binary.BigEndian.AppendUint16(a.Unmap().AsSlice(), r.From.Port()))
+	var from [16 + 2]byte
+	give(replyFrom, appendSource(from[:0], r.From))
+	var work [2]byte
+	if binary.BigEndian.PutUint16(work[:], uint16(r.WorkBits)); r.WorkBits > 0 {
+		give(replyWork, work[:])
 	}
-	if r.WorkBits > 0 {
-		give(replyWork, binary.BigEndian.AppendUint16(nil, uint16(r.WorkBits)))
+	var wait [4]byte
+	if binary.BigEndian.PutUint32(wait[:], milliseconds(r.RetryAfter)); r.RetryAfter > 0 {
+		give(replyRetry, wait[:])
 	}
-	if r.RetryAfter > 0 {
-		give(replyRetry, binary.BigEndian.AppendUint32(nil, milliseconds(r.RetryAfter)))
-	}
+	var account [maxAccount]byte
 	if len(r.Account) <= maxAccount {
-		give(replyAccount, []byte(r.Account))
+		give(replyAccount, append(account[:0], r.Account...))
 	}
-	give(replyText, []byte(cut(oneLine(r.Text), min(room-4, maxReplyText))))
-	var b []byte
+	if r.Text != "" {
+		give(replyText, []byte(cut(oneLine(r.Text), min(room-4, maxReplyText))))
+	}
 	for kind, data := range has {
 		if data != nil {
 			b = appendOption(b, uint16(kind), data)
 		}
 	}
 	return b
+}
+
+// appendSource appends an address and a port; nothing for no address.
+func appendSource(b []byte, from netip.AddrPort) []byte {
+	switch a := from.Addr().Unmap(); {
+	case a.Is4():
+		four := a.As4()
+		b = append(b, four[:]...)
+	case a.Is6():
+		sixteen := a.As16()
+		b = append(b, sixteen[:]...)
+	default:
+		return b
+	}
+	return binary.BigEndian.AppendUint16(b, from.Port())
 }
 
 // milliseconds rounds up, so that a client never comes too early.

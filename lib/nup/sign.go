@@ -28,7 +28,7 @@ func Sign(r *Request, k *key.Secret) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	sig, err := k.Sign(r.message(b))
+	sig, err := k.Sign(r.message(nil, b))
 	if err != nil {
 		return nil, fmt.Errorf("sign packet: %w", err)
 	}
@@ -96,19 +96,24 @@ func (r *Request) Pad(size int) error {
 	return nil
 }
 
-// message is what the signature is made of, from the octets it covers.
-func (r *Request) message(signed []byte) []byte {
+// message is what the signature is made of, from the octets it covers. It is
+// put together in room, if that reaches.
+func (r *Request) message(room, signed []byte) []byte {
 	if r.Version == 0 {
 		return signed
 	}
-	return append([]byte(updateContext), signed...)
+	return append(append(room, updateContext...), signed...)
 }
+
+// usualPacket is as large as what is signed usually is, in octets.
+const usualPacket = 512
 
 // Verify reports whether the request's signature is pub's, and if it is, looks
 // into the elements with Check. It does not look whether pub is the key in the
 // packet.
 func (r *Request) Verify(pub key.Public) bool {
-	if pub.Version() != r.Version || !pub.Verify(r.message(r.packet[:r.signed]), r.sig) {
+	var room [usualPacket]byte
+	if pub.Version() != r.Version || !pub.Verify(r.message(room[:0], r.packet[:r.signed]), r.sig) {
 		return false
 	}
 	r.Check()

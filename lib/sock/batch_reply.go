@@ -7,16 +7,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-const (
-	// turn is how many datagrams are received without waiting before others in
-	// the process get a turn, about as many as take the 10 ms that the runtime
-	// gives to a goroutine.
-	turn = 16 * BatchSize
-
-	// sendWait is how long to wait for room in the socket's send buffer, in
-	// milliseconds. When that does not help, the network takes nothing.
-	sendWait = 100
-)
+// sendWait is how long to wait for room in the socket's send buffer, in
+// milliseconds. When that does not help, the network takes nothing.
+const sendWait = 100
 
 // Room is an empty slice with the capacity for a reply of max octets to
 // datagram i. It is valid as the datagram is, and no part of it.
@@ -79,19 +72,9 @@ func (b *Batch) send(fd uintptr) {
 	}
 }
 
-// sendFrom sends what is queued from one reply on. The call does not block. As
-// in receive, the runtime need not know of it, only that would let nobody else
-// run, nor the runtime look at other sockets, while datagrams keep coming: so
-// now and then the call is announced, and it is long enough for that.
+// sendFrom sends what is queued from one reply on, and never blocks.
 func (b *Batch) sendFrom(fd uintptr, first int) (n int, errno syscall.Errno) {
-	var r uintptr
-	count := uintptr(b.queued - first)
-	if b.busy < turn {
-		r, _, errno = unix.RawSyscall6(unix.SYS_SENDMMSG, fd, uintptr(unsafe.Pointer(&b.out[first])), count, unix.MSG_DONTWAIT, 0, 0)
-	} else {
-		b.busy = 0
-		r, _, errno = unix.Syscall6(unix.SYS_SENDMMSG, fd, uintptr(unsafe.Pointer(&b.out[first])), count, unix.MSG_DONTWAIT, 0, 0)
-	}
+	r, _, errno := unix.RawSyscall6(unix.SYS_SENDMMSG, fd, uintptr(unsafe.Pointer(&b.out[first])), uintptr(b.queued-first), unix.MSG_DONTWAIT, 0, 0)
 	return int(r), errno
 }
 

@@ -100,9 +100,10 @@ func listenUDP(lc *net.ListenConfig, host netip.Addr, port uint16) (*net.UDPConn
 // burst of about 10000, which are answered in well under 100 ms.
 const bufferSize = 4 << 20
 
-// growBuffers makes a socket's buffers large, so that a burst is not lost. A
-// process without privileges gets what the system allows, net.core.rmem_max and
-// wmem_max, and is content.
+// growBuffers makes a socket's buffers large, so that a burst is not lost, nor
+// replies to some neighbours that do not exist hold up those to others. A process
+// without privileges gets what the system allows, net.core.rmem_max and wmem_max,
+// and is content.
 func growBuffers(c *net.UDPConn) error {
 	raw, err := c.SyscallConn()
 	if err != nil {

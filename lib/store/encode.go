@@ -138,16 +138,26 @@ func AppendEvent(b []byte, e Event) []byte {
 		b = appendText(append(b, eventClaim), e.Domain)
 		return AppendClaim(b, *e.Claim)
 	}
-	b = AppendHead(append(b, eventChange), e.Change.Head)
-	b = binary.AppendUvarint(b, uint64(len(e.Change.Put)))
-	for _, s := range e.Change.Put {
+	b, _, _ = AppendChange(b, e.Change)
+	return b
+}
+
+// AppendChange appends the encoding of the event that a change is, in which that
+// of its head stands at out[from:to].
+func AppendChange(b []byte, c *Change) (out []byte, from, to int) {
+	b = append(b, eventChange)
+	from = len(b)
+	b = AppendHead(b, c.Head)
+	to = len(b)
+	b = binary.AppendUvarint(b, uint64(len(c.Put)))
+	for _, s := range c.Put {
 		b = AppendSet(b, s)
 	}
-	b = binary.AppendUvarint(b, uint64(len(e.Change.Delete)))
-	for _, k := range e.Change.Delete {
+	b = binary.AppendUvarint(b, uint64(len(c.Delete)))
+	for _, k := range c.Delete {
 		b = binary.AppendUvarint(appendText(b, k.Owner), uint64(k.Type))
 	}
-	return b
+	return b, from, to
 }
 
 // ParseEvent reads the encoding of a change or a claim, the whole of b, or

@@ -24,7 +24,12 @@ const places = 1 << 16
 // budgets are Budgets at work. A burst is what a patient client may have saved up.
 type budgets struct {
 	source, account, newAccounts, newPerSource, verify *limit.Table
+
+	newLines *limit.Table // of new accounts in the log
 }
+
+// newLines is how many new accounts the log tells of one by one.
+var newLines = limit.Rate{N: 10, Per: time.Second}
 
 func newBudgets(b Budgets) budgets {
 	return budgets{
@@ -33,20 +38,31 @@ func newBudgets(b Budgets) budgets {
 		newAccounts:  limit.New(b.NewAccounts, b.NewAccounts.N, 1),
 		newPerSource: limit.New(b.NewPerSource, b.NewPerSource.N, places),
 		verify:       limit.New(b.Verify, max(1, b.Verify.N/10), 1),
+		newLines:     limit.New(newLines, newLines.N, 1),
 	}
 }
 
-// source is the key of the sender's budget.
-func source(a netip.AddrPort) string {
-	bits := 24
-	if a.Addr().Is6() {
-		bits = 48
+// A source is the key of a sender's budget: the first octets of its address, and
+// their number.
+type source [7]byte
+
+func sourceOf(from netip.AddrPort) (s source) {
+	switch a := from.Addr().Unmap(); {
+	case a.Is4():
+		b := a.As4()
+		s[len(s)-1] = byte(copy(s[:3], b[:]))
+	case a.Is6():
+		b := a.As16()
+		s[len(s)-1] = byte(copy(s[:6], b[:]))
 	}
-	p, err := a.Addr().Prefix(bits)
-	if err != nil {
-		return ""
-	}
-	return p.String()
+	return s
+}
+
+// takeSource takes a request from the sender's budget, or says how long it must
+// wait.
+func (b *budgets) takeSource(from netip.AddrPort, now time.Time) time.Duration {
+	s := sourceOf(from)
+	return b.source.TakeBytes(s[:], now)
 }
 
 // Admission is who may open an account. With none of List, Secret and Work set
@@ -62,8 +78,8 @@ type Admission struct {
 func (a Admission) open() bool { return a.List == nil && a.Secret == nil && a.Work == 0 }
 
 // admits says whether a new account is let in, and otherwise why not.
-func (a Admission) admits(req *nup.Request) (why string) {
-	id := req.KeyID()
+func (a Admission) admits(t *task) (why string) {
+	req, id := t.req, t.keyID
 	switch {
 	case a.open(), a.List[id]:
 		return ""
@@ -81,25 +97,27 @@ func (a Admission) admits(req *nup.Request) (why string) {
 
 // newAccount checks the budgets and the rule for an account that does not
 // exist. It takes nothing: the signature is still unknown.
-func (s *Server) newAccount(req *nup.Request, from netip.AddrPort, now time.Time) *nup.Reply {
-	if why := s.admission().admits(req); why != "" {
+func (s *Server) newAccount(t *task) *nup.Reply {
+	if why := s.admission().admits(t); why != "" {
 		s.Count.Refused.Add(1)
-		r := req.Reply(nup.StatusNotAdmitted, 0)
+		r := t.req.Reply(nup.StatusNotAdmitted, 0)
 		r.Text, r.WorkBits = why, s.admission().Work
 		return r
 	}
-	wait := max(s.budgets.newAccounts.Wait("", now), s.budgets.newPerSource.Wait(source(from), now))
+	from := sourceOf(t.from)
+	wait := max(s.budgets.newAccounts.Wait("", t.now), s.budgets.newPerSource.Wait(string(from[:]), t.now))
 	if wait > 0 {
 		s.Count.OverRate.Add(1)
-		return later(req, 0, wait, "too many new accounts")
+		return later(t.req, 0, wait, "too many new accounts")
 	}
 	return nil
 }
 
-// takeNewAccount takes the account from the budgets once its signature is good.
-func (s *Server) takeNewAccount(from netip.AddrPort, now time.Time) {
-	s.budgets.newAccounts.Take("", now)
-	s.budgets.newPerSource.Take(source(from), now)
+// takeNewAccount takes the account from the budgets once it is made.
+func (s *Server) takeNewAccount(t *task) {
+	from := sourceOf(t.from)
+	s.budgets.newAccounts.Take("", t.now)
+	s.budgets.newPerSource.Take(string(from[:]), t.now)
 }
 
 // later makes the reply to a request that is only too early.

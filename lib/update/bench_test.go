@@ -41,3 +41,41 @@ func BenchmarkUpdate(b *testing.B) {
 		}
 	})
 }
+
+// BenchmarkGroup is the same for groups of 32 updates that have come together.
+func BenchmarkGroup(b *testing.B) {
+	db, err := leveldb.Open(filepath.Join(b.TempDir(), "db"), leveldb.Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer db.Close()
+	const accounts, together = 1024, 32
+	var packets [][]byte
+	owners := make([]owner, accounts)
+	for i := range owners {
+		owners[i] = newOwner(b)
+	}
+	for n := range b.N + together {
+		seq := n / accounts
+		packets = append(packets, owners[n%accounts].packet(int64(seq), fmt.Sprintf("replace home 60 A 192.0.2.%d", seq%250), nil))
+	}
+	s := New(config(db))
+	g := s.newGroup(b.Context())
+	room := make([]byte, 0, 1000)
+	g.pause = func() {}
+	g.ended = func(i int) {
+		if r := g.tasks[i].reply; r == nil || r.Status != nup.StatusOK {
+			b.Errorf("%+v", r)
+		}
+		g.tasks[i].answer(room)
+	}
+	b.ReportAllocs()
+	b.ResetTimer()
+	for n := 0; n < b.N; n += together {
+		g.tasks = g.tasks[:0]
+		for _, p := range packets[n : n+together] {
+			g.tasks = append(g.tasks, newTask(p, home, s.Now()))
+		}
+		g.run(g.pause, g.pause)
+	}
+}

@@ -3,7 +3,8 @@ package update
 import (
 	"context"
 	"errors"
-	"net/netip"
+	"log/slog"
+	"sync"
 	"time"
 
 	"namecast/lib/key"
@@ -17,59 +18,98 @@ import (
 // conflict is somebody else's success, and most end in "wrong sequence".
 const attempts = 8
 
-// carryOut applies a verified request to its account and commits the change.
-// It is optimistic: what it read may have moved on by the time it commits, and
-// then it reads again, so that nothing is evaluated twice with two results.
-func (s *Server) carryOut(ctx context.Context, req *nup.Request, pub *key.Public, from netip.AddrPort, now time.Time) *nup.Reply {
-	proofs, r := s.prove(ctx, req)
+// commitTimeout is how long a commit may wait for its turn.
+const commitTimeout = 10 * time.Second
+
+// commitAll commits what the applied tasks of a group change, and ends them.
+func (g *group) commitAll() {
+	g.changes, g.of = g.changes[:0], g.of[:0]
+	for i := range g.tasks {
+		if t := &g.tasks[i]; t.at == applied {
+			g.changes, g.of = append(g.changes, t.out.Change), append(g.of, t)
+		}
+	}
+	if len(g.of) == 0 {
+		return
+	}
+	for i, err := range g.commitChanges() {
+		switch t := g.of[i]; {
+		case err == nil:
+			t.end(g.accept(t))
+		case conflict(err):
+			t.end(g.carryOut(g.ctx, t))
+		default:
+			t.end(g.stalled(t.req, t.head.NextSeq, err))
+		}
+	}
+}
+
+// A groupStore is a store that takes many changes in one call; its errors are
+// in the order of the changes, those that Commit would give.
+type groupStore interface {
+	CommitAll(ctx context.Context, changes []store.Change) []error
+}
+
+// commitChanges commits the group's changes at once and gives their errors.
+func (g *group) commitChanges() []error {
+	ctx, cancel := context.WithTimeout(g.ctx, commitTimeout)
+	defer cancel()
+	if s, ok := g.Store.(groupStore); ok {
+		return s.CommitAll(ctx, g.changes)
+	}
+	errs := make([]error, len(g.changes))
+	var all sync.WaitGroup
+	for i, c := range g.changes {
+		all.Go(func() { _, errs[i] = g.Store.Commit(ctx, c) })
+	}
+	all.Wait()
+	return errs
+}
+
+// carryOut commits a verified task that needs proofs, or that somebody else's
+// change came before. It is optimistic: what it read may have moved on by the
+// time it commits, and then it reads again, so that nothing is evaluated twice
+// with two results.
+func (s *Server) carryOut(ctx context.Context, t *task) *nup.Reply {
+	proofs, r := s.prove(ctx, t)
 	if r != nil {
 		return r
 	}
 	for range attempts {
-		head, out, r, err := s.apply(req, proofs, from, now)
-		if err != nil {
-			return s.stalled(req, req.Seq, err)
+		if s.again(t, proofs); t.at == ended {
+			return t.reply
 		}
-		if r != nil {
-			return r
-		}
-		if out.Status != nup.StatusOK {
-			s.Count.Refused.Add(1)
-			r := req.Reply(out.Status, head.NextSeq)
-			r.Codes, r.Text = out.Codes, out.Text
-			return r
-		}
-		err = s.commit(ctx, out)
+		err := s.commit(ctx, t.out)
 		if err == nil {
-			s.done(req, pub, from, now, out)
-			r := req.Reply(nup.StatusOK, out.Change.Head.NextSeq)
-			r.Account = out.Change.Head.Account
-			return r
+			return s.accept(t)
 		}
 		if !conflict(err) {
-			return s.stalled(req, head.NextSeq, err)
+			return s.stalled(t.req, t.head.NextSeq, err)
 		}
 	}
-	return later(req, req.Seq, 100*time.Millisecond, "too many updates at once")
+	return later(t.req, t.req.Seq, 100*time.Millisecond, "too many updates at once")
 }
 
-// apply reads the account anew, checks that the request still fits it, and
-// applies it. It gives either a reply or an outcome.
-func (s *Server) apply(req *nup.Request, proofs map[rr.Name]*zone.Refusal, from netip.AddrPort, now time.Time) (head store.Head, out zone.Outcome, r *nup.Reply, err error) {
+// again reads the account anew, checks that the request still fits it, and
+// applies it.
+func (s *Server) again(t *task, proofs map[rr.Name]*zone.Refusal) {
 	v, err := s.Store.View()
 	if err != nil {
-		return head, out, nil, err
+		t.end(s.stalled(t.req, t.req.Seq, err))
+		return
 	}
 	defer v.Release()
-	head, err = v.HeadByKey(req.KeyID())
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		return head, out, nil, err
+	if r := s.lookUp(v, t, t.req.Seq); r != nil {
+		t.end(r)
+		return
 	}
-	if r := s.known(req, head, from, now); r != nil {
-		return head, out, r, nil
-	}
+	s.apply(v, t, proofs)
+}
+
+// apply works out what the request does to the account.
+func (s *Server) apply(v store.View, t *task, proofs map[rr.Name]*zone.Refusal) {
 	order := zone.Order{
-		Request: req, Account: head.Account, Base: s.Base, Quota: s.Quota, Now: now.Unix(),
+		Request: t.req, Hash: t.hash, Account: t.head.Account, Base: s.Base, Quota: s.Quota, Now: t.now.Unix(), Records: t.records,
 		Prove: func(domain rr.Name) *zone.Refusal {
 			r, looked := proofs[domain]
 			if !looked {
@@ -78,13 +118,24 @@ func (s *Server) apply(req *nup.Request, proofs map[rr.Name]*zone.Refusal, from 
 			}
 			return r
 		},
-		NewKey: newKey(req),
+		NewKey: newKey(t.req),
 	}
-	if head.Version == 0 {
-		order.Account = req.KeyID()
+	if t.head.Version == 0 {
+		order.Account = t.keyID
 	}
-	out, err = zone.Apply(v, head, order)
-	return head, out, nil, err
+	var err error
+	t.out, err = zone.Apply(v, t.head, order)
+	switch {
+	case err != nil:
+		t.end(s.stalled(t.req, t.req.Seq, err))
+	case t.out.Status != nup.StatusOK:
+		s.Count.Refused.Add(1)
+		r := t.req.Reply(t.out.Status, t.head.NextSeq)
+		r.Codes, r.Text = t.out.Codes, t.out.Text
+		t.end(r)
+	default:
+		t.at = applied
+	}
 }
 
 // newKey checks the new key's own signature in a rekey element.
@@ -105,7 +156,7 @@ func newKey(req *nup.Request) func(e nup.Element) (string, *zone.Refusal) {
 // crash between them leaves the old owner served; the same request, sent again,
 // finishes it.
 func (s *Server) commit(ctx context.Context, out zone.Outcome) error {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, commitTimeout)
 	defer cancel()
 	for _, domain := range out.Domains {
 		if err := s.claim(ctx, domain, out.Change.Head.Account); err != nil {
@@ -138,25 +189,46 @@ func conflict(err error) bool {
 	return errors.As(err, &c) || errors.Is(err, store.ErrKeyTaken)
 }
 
-// done counts and logs what a committed request did.
-func (s *Server) done(req *nup.Request, pub *key.Public, from netip.AddrPort, now time.Time, out zone.Outcome) {
+// accept counts, logs and remembers what a committed task did, and gives its
+// reply.
+func (s *Server) accept(t *task) *nup.Reply {
 	s.Count.Accepted.Add(1)
-	h := out.Change.Head
-	s.Log.Debug("update", "account", h.Account, "seq", req.Seq, "elements", len(req.Elements), "from", from)
-	if h.Version == 1 {
-		s.takeNewAccount(from, now)
-		s.Count.Created.Add(1)
-		s.Log.Info("new account", "account", h.Account, "from", from)
-		if pub.Algorithm() == key.DSA && pub.Bits() < strongDSA {
-			s.Log.Warn("weak key", "account", h.Account, "algorithm", "DSA", "bits", pub.Bits())
-		}
+	h := &t.out.Change.Head
+	if s.Log.Enabled(context.Background(), slog.LevelDebug) {
+		s.Log.Debug("update", "account", h.Account, "seq", t.req.Seq, "elements", len(t.req.Elements), "from", t.from)
 	}
-	for _, domain := range out.Domains {
+	if h.Version == 1 {
+		s.created(t)
+	}
+	for _, domain := range t.out.Domains {
 		s.Count.Claimed.Add(1)
 		s.Log.Info("domain claimed", "domain", domain, "account", h.Account)
 	}
-	if h.KeyID != req.KeyID() {
+	if h.KeyID != t.keyID {
 		s.Log.Info("rekey", "account", h.Account, "key", h.KeyID)
+	}
+	s.accounts.keep(t.keyID, h, t.out.Records)
+	r := t.req.Reply(nup.StatusOK, h.NextSeq)
+	r.Account = h.Account
+	return r
+}
+
+// created counts and logs a new account. Of very many new accounts the log has
+// the first few of each second, and the number of those in between.
+func (s *Server) created(t *task) {
+	s.takeNewAccount(t)
+	s.Count.Created.Add(1)
+	if s.budgets.newLines.Take("", t.now) > 0 {
+		s.unlogged.Add(1)
+	} else {
+		args := []any{"account", t.out.Change.Head.Account, "from", t.from}
+		if n := s.unlogged.Swap(0); n > 0 {
+			args = append(args, "unlogged", n)
+		}
+		s.Log.Info("new account", args...)
+	}
+	if t.pub.Algorithm() == key.DSA && t.pub.Bits() < strongDSA {
+		s.Log.Warn("weak key", "account", t.out.Change.Head.Account, "algorithm", "DSA", "bits", t.pub.Bits())
 	}
 }
 

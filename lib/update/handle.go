@@ -16,63 +16,90 @@ import (
 // nil if there is to be none. It is the whole of the update server but its
 // sockets and its bounds on how much is done at once.
 func (s *Server) Handle(ctx context.Context, packet []byte, from netip.AddrPort) []byte {
-	req, err := nup.ParseDatagram(packet)
-	var bad *nup.ParseError
-	if err != nil && !errors.As(err, &bad) {
-		s.Count.NotNUP.Add(1)
-		return nil
-	}
-	now := s.Now()
-	if s.budgets.source.Take(source(from), now) > 0 {
-		// No reply: the source may be forged, and this is a flood.
-		s.Count.OverRate.Add(1)
-		return nil
-	}
-	var reply *nup.Reply
-	if bad != nil {
-		s.Count.Refused.Add(1)
-		reply = bad.Reply()
-	} else if reply = s.request(ctx, req, from, now); reply == nil {
-		return nil
-	}
-	reply.From = from
-	return reply.Append(nil, len(packet))
+	nothing := func() {}
+	g := s.newGroup(ctx)
+	g.tasks = []task{newTask(packet, from, s.Now())}
+	t := &g.tasks[0]
+	g.ended, g.pause = func(int) {}, nothing
+	g.waits = func(int) { t.end(s.carryOut(ctx, t)) }
+	g.run(nothing, nothing)
+	return t.answer(nil)
 }
 
-// request checks a request, the cheapest checks first, and carries it out.
-func (s *Server) request(ctx context.Context, req *nup.Request, from netip.AddrPort, now time.Time) *nup.Reply {
-	if r := s.structure(req); r != nil {
+// open reads a task's packet and checks what it tells by itself.
+func (s *Server) open(t *task) {
+	var err error
+	var bad *nup.ParseError
+	t.req, err = nup.ParseDatagram(t.packet)
+	if err != nil && !errors.As(err, &bad) {
+		s.Count.NotNUP.Add(1)
+		t.end(nil)
+		return
+	}
+	if s.budgets.takeSource(t.from, t.now) > 0 {
+		// No reply: the source may be forged, and this is a flood.
+		s.Count.OverRate.Add(1)
+		t.end(nil)
+		return
+	}
+	if bad != nil {
 		s.Count.Refused.Add(1)
-		return r
+		t.end(bad.Reply())
+		return
 	}
-	head, err := s.head(req.KeyID())
-	if err != nil {
-		return s.stalled(req, 0, err)
+	if r := s.structure(t.req); r != nil {
+		s.Count.Refused.Add(1)
+		t.end(r)
+		return
 	}
-	if r := s.known(req, head, from, now); r != nil {
-		return r
+	t.at, t.keyID = opened, t.req.KeyID()
+}
+
+// judge checks an opened task, the cheapest checks first, and applies it to the
+// account as the view, or what is remembered, has it.
+func (s *Server) judge(v store.View, t *task) {
+	if a := s.accounts.get(t.keyID); a != nil && a.fits(t) {
+		t.head, t.records = a.head, a.records
+	} else if r := s.lookUp(v, t, 0); r != nil {
+		t.end(r)
+		return
 	}
-	pub, r := s.verify(req, head, now)
-	if pub == nil {
-		return r
+	if r, ok := s.verify(t); !ok {
+		t.end(r)
+		return
 	}
-	if len(req.Elements) == 0 {
-		return s.query(req, head)
+	if len(t.req.Elements) == 0 {
+		t.end(s.query(t))
+		return
 	}
-	if r := s.account(req, head, pub, from, now); r != nil {
-		return r
+	if r := s.account(t); r != nil {
+		t.end(r)
+		return
 	}
-	return s.carryOut(ctx, req, pub, from, now)
+	if t.at = waiting; !t.asks(nup.OpValidate) {
+		s.apply(v, t, nil)
+	}
+}
+
+// lookUp reads the account from the store and settles what can be settled
+// without the signature. next goes into the reply if the store does not serve.
+func (s *Server) lookUp(v store.View, t *task, next int64) *nup.Reply {
+	var err error
+	t.records = nil
+	if t.head, err = headIn(v, t.keyID); err != nil {
+		return s.stalled(t.req, next, err)
+	}
+	return s.known(t)
 }
 
 // query answers a request without elements: the next sequence number, and what
 // a new account needs to be admitted.
-func (s *Server) query(req *nup.Request, head store.Head) *nup.Reply {
+func (s *Server) query(t *task) *nup.Reply {
 	s.Count.Queries.Add(1)
-	r := req.Reply(nup.StatusNoElements, head.NextSeq)
-	if r.Account = head.Account; head.Version == 0 {
-		r.Account = req.KeyID()
-		if s.admission().admits(req) != "" {
+	r := t.req.Reply(nup.StatusNoElements, t.head.NextSeq)
+	if r.Account = t.head.Account; t.head.Version == 0 {
+		r.Account = t.keyID
+		if s.admission().admits(t) != "" {
 			r.WorkBits = s.admission().Work
 		}
 	}
@@ -101,25 +128,30 @@ func (s *Server) head(keyID string) (store.Head, error) {
 		return store.Head{}, err
 	}
 	defer v.Release()
-	head, err := v.HeadByKey(keyID)
+	return headIn(v, keyID)
+}
+
+func headIn(v store.View, keyID string) (store.Head, error) {
+	h, err := v.HeadByKey(keyID)
 	if errors.Is(err, store.ErrNotFound) {
 		return store.Head{}, nil
 	}
-	return head, err
+	return h, err
 }
 
 // known settles what can be settled without the signature: the account's last
 // request again, a key that was replaced, an account that is not admitted, a
 // wrong sequence number. No reply means that the request may go on.
-func (s *Server) known(req *nup.Request, head store.Head, from netip.AddrPort, now time.Time) *nup.Reply {
+func (s *Server) known(t *task) *nup.Reply {
+	req, head := t.req, &t.head
 	switch {
-	case head.Version > 0 && req.Hash() == head.LastHash:
+	case head.Version > 0 && t.hash == head.LastHash:
 		// A retry whose reply was lost: all its elements took effect.
 		s.Count.Replayed.Add(1)
 		r := req.Reply(nup.StatusOK, head.NextSeq)
 		r.Account = head.Account
 		return r
-	case head.Version > 0 && req.KeyID() != head.KeyID:
+	case head.Version > 0 && t.keyID != head.KeyID:
 		s.Count.Refused.Add(1)
 		return req.Reply(nup.StatusKeyReplaced, 0)
 	case !req.IsQuery() && req.Seq != head.NextSeq:
@@ -128,30 +160,30 @@ func (s *Server) known(req *nup.Request, head store.Head, from netip.AddrPort, n
 		r.Text = fmt.Sprintf("the next sequence number is %d", head.NextSeq)
 		return r
 	case head.Version == 0 && len(req.Elements) > 0:
-		return s.newAccount(req, from, now)
+		return s.newAccount(t)
 	}
 	return nil
 }
 
 // verify checks the signature, under the ceiling of verifications a second.
-// Past the ceiling there is neither key nor reply: the packet is dropped.
-func (s *Server) verify(req *nup.Request, head store.Head, now time.Time) (*key.Public, *nup.Reply) {
-	pub, err := key.ParsePublic(req.Version, req.Key)
-	if err != nil {
+// Past the ceiling there is no reply: the packet is dropped.
+func (s *Server) verify(t *task) (r *nup.Reply, ok bool) {
+	var err error
+	if t.pub, err = key.ParsePublic(t.req.Version, t.req.Key); err != nil {
 		s.Count.Refused.Add(1)
-		r := req.Reply(nup.StatusMalformed, 0)
+		r := t.req.Reply(nup.StatusMalformed, 0)
 		r.Text = "the key: " + err.Error()
-		return nil, r
+		return r, false
 	}
-	if s.budgets.verify.TakeN("", cost(pub), now) > 0 {
+	if s.budgets.verify.TakeN("", cost(t.pub), t.now) > 0 {
 		s.Count.Overload.Add(1)
-		return nil, nil
+		return nil, false
 	}
-	if !req.Verify(pub) {
+	if !t.req.Verify(t.pub) {
 		s.Count.Forged.Add(1)
-		return nil, req.Reply(nup.StatusBadSignature, head.NextSeq)
+		return t.req.Reply(nup.StatusBadSignature, t.head.NextSeq), false
 	}
-	return &pub, nil
+	return nil, true
 }
 
 // cost is what a verification costs, in verifications of Ed25519: measured, 70
@@ -166,19 +198,19 @@ func cost(pub key.Public) int {
 }
 
 // account checks what may be checked, and taken, only once the signature is good.
-func (s *Server) account(req *nup.Request, head store.Head, pub *key.Public, from netip.AddrPort, now time.Time) *nup.Reply {
-	if head.Version == 0 {
-		if pub.Algorithm() == key.DSA && pub.Bits() < s.admission().DSABits {
+func (s *Server) account(t *task) *nup.Reply {
+	if t.head.Version == 0 {
+		if t.pub.Algorithm() == key.DSA && t.pub.Bits() < s.admission().DSABits {
 			s.Count.Refused.Add(1)
-			r := req.Reply(nup.StatusNotAdmitted, 0)
+			r := t.req.Reply(nup.StatusNotAdmitted, 0)
 			r.Text = fmt.Sprintf("DSA keys of new accounts need %d bits", s.admission().DSABits)
 			return r
 		}
 		return nil
 	}
-	if wait := s.budgets.account.Take(head.Account, now); wait > 0 {
+	if wait := s.budgets.account.Take(t.head.Account, t.now); wait > 0 {
 		s.Count.OverRate.Add(1)
-		return later(req, head.NextSeq, wait, "too many updates of this account")
+		return later(t.req, t.head.NextSeq, wait, "too many updates of this account")
 	}
 	return nil
 }

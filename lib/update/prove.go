@@ -23,13 +23,14 @@ const maxProofs = 4
 // prove asks for the proofs of all domains that the request would claim,
 // before anything of the store is held. A reply means that the request cannot
 // go on.
-func (s *Server) prove(ctx context.Context, req *nup.Request) (map[rr.Name]*zone.Refusal, *nup.Reply) {
+func (s *Server) prove(ctx context.Context, t *task) (map[rr.Name]*zone.Refusal, *nup.Reply) {
 	var proofs map[rr.Name]*zone.Refusal
+	req := t.req
 	for _, e := range req.Elements {
 		if e.Op != nup.OpValidate || e.Code != nup.CodeOK {
 			continue
 		}
-		account, owned, err := s.owns(req.KeyID(), e.Owner.Lower())
+		account, owned, err := s.owns(t.keyID, e.Owner.Lower())
 		if err != nil {
 			return nil, s.stalled(req, req.Seq, err)
 		}

@@ -4,9 +4,11 @@
 // A datagram is parsed and limited; budgets, the account, the admission rule
 // and the sequence number are checked; then the signature, which costs most;
 // then domains are proved, the request is applied to the account and the change
-// is committed; then the reply leaves. Everything that the network can make it
-// hold is bounded: past a bound, packets are dropped and counted, and the client
-// sends the same packet again.
+// is committed; then the reply leaves. Packets that have come together go
+// together, as a group: signatures cost what they cost, but a group needs one call
+// to receive, one write to the disk, and one call to reply. Everything that the
+// network can make it hold is bounded: past a bound, packets are dropped and
+// counted, and the client sends the same packet again.
 package update
 
 import (
@@ -20,9 +22,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"namecast/lib/nup"
 	"namecast/lib/rr"
-	"namecast/lib/sock"
 	"namecast/lib/store"
 	"namecast/lib/zone"
 )
@@ -44,28 +44,30 @@ type Config struct {
 // A Server takes updates.
 type Server struct {
 	Config
-	Count   Counters
-	budgets budgets
-	admit   atomic.Pointer[Admission] // Config.Admission, and what came after it
+	Count    Counters
+	budgets  budgets
+	admit    atomic.Pointer[Admission] // Config.Admission, and what came after it
+	accounts *accounts
+	unlogged atomic.Uint64 // new accounts since the log told of one
 
-	busy chan struct{} // one token for each request under way
-	mu   sync.Mutex
-	at   map[[32]byte]bool // packets under way
-	work sync.WaitGroup
+	mu       sync.Mutex
+	underway map[[sha256.Size]byte]bool // packets, by their hashes
+	waiting  chan struct{}              // one token for each request that waits for the network
+	work     sync.WaitGroup             // workers, and requests that wait
 }
 
-// maxBusy is how many requests are worked on at once. Each waits for its
-// signature's turn, for a commit, or for a look-up; none holds more than its
-// packet.
-const maxBusy = 1024
+// maxWaiting is how many requests wait for answers of the network at once. Each
+// holds no more than its packet.
+const maxWaiting = 1024
 
 // New makes a server.
 func New(c Config) *Server {
 	s := &Server{
-		Config:  c,
-		budgets: newBudgets(c.Budgets),
-		busy:    make(chan struct{}, maxBusy),
-		at:      map[[32]byte]bool{},
+		Config:   c,
+		budgets:  newBudgets(c.Budgets),
+		accounts: newAccounts(),
+		underway: map[[sha256.Size]byte]bool{},
+		waiting:  make(chan struct{}, maxWaiting),
 	}
 	s.SetAdmission(c.Admission)
 	return s
@@ -78,87 +80,36 @@ func (s *Server) admission() Admission { return *s.admit.Load() }
 
 // Serve reads datagrams from conns until ctx ends, then answers those it has
 // and closes the sockets. An error is that of a socket.
-func (s *Server) Serve(ctx context.Context, conns ...*net.UDPConn) error {
-	errs := make(chan error, len(conns))
+func (s *Server) Serve(ctx context.Context, conns ...*net.UDPConn) (err error) {
+	defer func() {
+		for _, c := range conns {
+			c.Close()
+		}
+	}()
+	var workers []*worker
 	for _, c := range conns {
-		go func() { errs <- s.read(ctx, c) }()
+		list, err := s.newWorkers(ctx, c)
+		if err != nil {
+			return fmt.Errorf("serve updates: %w", err)
+		}
+		workers = append(workers, list...)
+	}
+	errs := make(chan error, len(workers))
+	for _, w := range workers {
+		s.work.Go(func() { errs <- w.serve() })
 	}
 	stop := context.AfterFunc(ctx, func() {
 		for _, c := range conns {
 			c.SetReadDeadline(time.Unix(1, 0)) // wakes the readers; replies still leave
 		}
 	})
-	var err error
-	for range conns {
-		err = errors.Join(err, <-errs)
-	}
-	stop()
+	defer stop()
 	s.work.Wait()
-	for _, c := range conns {
-		c.Close()
+	close(errs)
+	for e := range errs {
+		if e != nil {
+			err = errors.Join(err, fmt.Errorf("serve updates: %w", e))
+		}
 	}
 	return err
-}
-
-// read takes datagrams from one socket.
-func (s *Server) read(ctx context.Context, c *net.UDPConn) error {
-	buf := make([]byte, nup.MaxPacket+1)
-	for {
-		var back sock.Back
-		n, err := sock.Receive(c, buf, &back)
-		switch {
-		case ctx.Err() != nil:
-			return nil
-		case errors.Is(err, net.ErrClosed):
-			return fmt.Errorf("read updates on %s: %w", c.LocalAddr(), err)
-		case err == nil: // otherwise an ICMP error about an earlier reply
-			s.dispatch(ctx, c, buf[:n], back)
-		}
-	}
-}
-
-// dispatch starts work on a datagram unless there is too much of it, or the
-// same datagram is being worked on: then its reply is on the way.
-func (s *Server) dispatch(ctx context.Context, c *net.UDPConn, b []byte, back sock.Back) {
-	if len(b) < len(nup.Magic) || string(b[:len(nup.Magic)]) != nup.Magic {
-		s.Count.NotNUP.Add(1)
-		return
-	}
-	select {
-	case s.busy <- struct{}{}:
-	default:
-		s.Count.Overload.Add(1)
-		return
-	}
-	packet := append([]byte(nil), b...)
-	id := sha256.Sum256(packet)
-	if !s.begin(id) {
-		<-s.busy
-		s.Count.Duplicate.Add(1)
-		return
-	}
-	s.work.Go(func() {
-		defer func() { s.end(id); <-s.busy }()
-		// What was begun is finished, also when the server is told to stop.
-		if reply := s.Handle(context.WithoutCancel(ctx), packet, back.To()); reply != nil {
-			// A reply that cannot be sent is a lost one: the client asks again.
-			_ = sock.Reply(c, reply, &back)
-		}
-	})
-}
-
-func (s *Server) begin(id [32]byte) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.at[id] {
-		return false
-	}
-	s.at[id] = true
-	return true
-}
-
-func (s *Server) end(id [32]byte) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.at, id)
 }

@@ -3,6 +3,7 @@ package zone
 import (
 	"cmp"
 	"fmt"
+	"iter"
 	"slices"
 
 	"namecast/lib/nup"
@@ -21,7 +22,8 @@ type Quota struct {
 // that only the world outside can tell.
 type Order struct {
 	Request *nup.Request
-	Account string // the account's name
+	Hash    [32]byte // the request's Hash
+	Account string   // the account's name
 	Base    rr.Name
 	Quota   Quota
 	Now     int64 // Unix seconds, for an account that is new
@@ -30,6 +32,9 @@ type Order struct {
 	Prove func(domain rr.Name) *Refusal
 	// NewKey checks a rekey element and gives the new key's name.
 	NewKey func(e nup.Element) (keyID string, refused *Refusal)
+	// Records are the account's records at the head's version, if the caller
+	// has them, as an Outcome gave them; nil lets Apply read what it needs.
+	Records *Records
 }
 
 // A Refusal is why an element does not take effect.
@@ -50,6 +55,9 @@ type Outcome struct {
 	Text    string     // the first refusal, one line
 	Change  store.Change
 	Domains []rr.Name
+	// Records are the account's records after the change, nil if there are too
+	// many to keep.
+	Records *Records
 }
 
 // Apply works out what a verified request does to an account: pure, all or
@@ -60,8 +68,8 @@ type Outcome struct {
 func Apply(v store.View, head store.Head, o Order) (Outcome, error) {
 	d := newDraft(v, head, o)
 	req := o.Request
-	for i, e := range req.Elements {
-		r := d.element(e)
+	for i := range req.Elements {
+		r := d.element(&req.Elements[i])
 		if d.err != nil {
 			return Outcome{}, d.err
 		}
@@ -69,14 +77,20 @@ func Apply(v store.View, head store.Head, o Order) (Outcome, error) {
 			return refused(req, i, r), nil
 		}
 	}
+	if d.err != nil {
+		return Outcome{}, d.err
+	}
 	c := d.change()
 	if r := d.overQuota(c.Head); r != "" {
 		none := len(req.Elements) // no element alone is at fault
 		return Outcome{Status: nup.StatusOverLimit, Codes: nup.FailedElement(none, none, 0), Text: r}, nil
 	}
 	c.Head.NextSeq = Next(req.Seq)
-	c.Head.LastHash = req.Hash()
-	return Outcome{Status: nup.StatusOK, Codes: make([]nup.Code, len(req.Elements)), Change: c, Domains: d.claims}, nil
+	c.Head.LastHash = o.Hash
+	return Outcome{
+		Status: nup.StatusOK, Codes: make([]nup.Code, len(req.Elements)),
+		Change: c, Domains: d.claims, Records: d.left(c.Head),
+	}, nil
 }
 
 // Next is the sequence number after seq; after 2^63-1 comes 0.
@@ -93,15 +107,21 @@ func refused(req *nup.Request, bad int, r *Refusal) Outcome {
 }
 
 // A draft is an account while a request is applied to it: the names it touched
-// so far, over the view.
+// so far, over what is stored.
 type draft struct {
 	order  Order
 	view   store.View
 	head   store.Head
-	before map[rr.Name][]rr.Set // as stored, by lower-case owner
-	nodes  map[rr.Name][]rr.Set // as changed
+	all    *Records          // what is stored, nil if it is read name by name
+	nodes  map[rr.Name]*node // names that were read or changed, by lower-case owner
 	claims []rr.Name
 	err    error // the store's
+}
+
+// A node is a name of a draft.
+type node struct {
+	before []rr.Set // as stored
+	now    []rr.Set // as changed
 }
 
 func newDraft(v store.View, head store.Head, o Order) *draft {
@@ -109,67 +129,67 @@ func newDraft(v store.View, head store.Head, o Order) *draft {
 		head = store.Head{Account: o.Account, KeyID: o.Request.KeyID(), Key: o.Request.Key, Created: o.Now}
 	}
 	head.Domains = append([]store.Domain(nil), head.Domains...)
-	return &draft{order: o, view: v, head: head, before: map[rr.Name][]rr.Set{}, nodes: map[rr.Name][]rr.Set{}}
+	d := &draft{order: o, view: v, head: head, all: o.Records, nodes: map[rr.Name]*node{}}
+	switch {
+	case head.Version == 0:
+		d.all = &Records{}
+	case d.all == nil && head.Records <= maxKept && head.Bytes <= maxKeptBytes:
+		// One look at all of a small account costs less than one at each name.
+		d.all, d.err = readRecords(v, head.Account)
+	}
+	return d
 }
 
 // node gives the RRsets at an owner name as the draft has them.
 func (d *draft) node(owner rr.Name) []rr.Set {
 	key := owner.Lower()
-	if sets, ok := d.nodes[key]; ok {
-		return sets
+	if n, ok := d.nodes[key]; ok {
+		return n.now
 	}
-	if d.head.Version == 0 {
-		return nil
+	if d.all != nil {
+		return d.all.at(key)
 	}
 	sets, _, err := d.view.Node(d.head.Account, owner)
 	if err != nil {
 		d.err = err
 	}
-	d.before[key], d.nodes[key] = sets, sets
+	d.nodes[key] = &node{sets, sets}
 	return sets
 }
 
 // set gives one RRset of a node, nil if there is none.
-func (d *draft) set(owner rr.Name, t rr.Type) *rr.Set {
-	for _, s := range d.node(owner) {
-		if s.Type == t {
-			return &s
-		}
-	}
-	return nil
-}
+func (d *draft) set(owner rr.Name, t rr.Type) *rr.Set { return find(d.node(owner), t) }
 
 // put replaces one RRset; without data it goes away.
 func (d *draft) put(s rr.Set) {
-	var sets []rr.Set
-	for _, old := range d.node(s.Owner) {
-		if old.Type != s.Type {
-			sets = append(sets, old)
+	key := s.Owner.Lower()
+	old := d.node(key)
+	n, ok := d.nodes[key]
+	if !ok {
+		n = &node{before: old}
+		d.nodes[key] = n
+	}
+	n.now = make([]rr.Set, 0, len(old)+1)
+	for _, o := range old {
+		if o.Type != s.Type {
+			n.now = append(n.now, o)
 		}
 	}
 	if len(s.Data) > 0 {
-		sets = append(sets, s)
+		n.now = append(n.now, s)
 	}
-	d.nodes[s.Owner.Lower()] = sets
 }
 
 // below reports whether a name strictly below owner has an RRset that stop
 // says true of.
 func (d *draft) below(owner rr.Name, stop func(rr.Set) bool) bool {
 	key := owner.Lower()
-	for name, sets := range d.nodes {
-		if name != key && name.Under(key) {
-			for _, s := range sets {
-				if stop(s) {
-					return true
-				}
-			}
+	for name, n := range d.nodes {
+		if name != key && name.Under(key) && slices.ContainsFunc(n.now, stop) {
+			return true
 		}
 	}
-	if d.head.Version == 0 {
-		return false
-	}
-	for s, err := range d.view.Sets(d.head.Account, owner) {
+	for s, err := range d.stored(owner) {
 		if err != nil {
 			d.err = err
 			return false
@@ -182,12 +202,20 @@ func (d *draft) below(owner rr.Name, stop func(rr.Set) bool) bool {
 	return false
 }
 
+// stored yields the stored RRsets at and below an owner name.
+func (d *draft) stored(owner rr.Name) iter.Seq2[rr.Set, error] {
+	if d.all != nil {
+		return d.all.under(owner.Lower())
+	}
+	return d.view.Sets(d.head.Account, owner)
+}
+
 // change is the difference between the draft and what is stored.
 func (d *draft) change() store.Change {
 	c := store.Change{From: d.head.Version, Head: d.head}
 	c.Head.Version++
-	for key, sets := range d.nodes {
-		was := d.before[key]
+	for _, n := range d.nodes {
+		sets, was := n.now, n.before
 		for _, s := range sets {
 			if old := find(was, s.Type); old == nil || !same(*old, s) {
 				c.Put = append(c.Put, s)

@@ -1,6 +1,8 @@
 package zone
 
 import (
+	"slices"
+
 	"namecast/lib/nup"
 	"namecast/lib/rr"
 	"namecast/lib/store"
@@ -11,7 +13,7 @@ import (
 const maxSet = 60000
 
 // element applies one element to the draft.
-func (d *draft) element(e nup.Element) *Refusal {
+func (d *draft) element(e *nup.Element) *Refusal {
 	if e.Code != nup.CodeOK {
 		return refuse(e.Code, "%s", e.Code)
 	}
@@ -36,7 +38,7 @@ func (d *draft) element(e nup.Element) *Refusal {
 
 // add puts records into an RRset. The records of an RRset share one TTL, the
 // newest; one that is there already is only renewed (RFC 2181 section 5).
-func (d *draft) add(e nup.Element) *Refusal {
+func (d *draft) add(e *nup.Element) *Refusal {
 	s := rr.Set{Owner: e.Owner, Type: e.Type, TTL: e.TTL}
 	if old := d.set(e.Owner, e.Type); old != nil {
 		s.Owner, s.Data = old.Owner, append(s.Data, old.Data...)
@@ -50,7 +52,7 @@ func (d *draft) add(e nup.Element) *Refusal {
 }
 
 // replace makes an RRset exactly the given records.
-func (d *draft) replace(e nup.Element) *Refusal {
+func (d *draft) replace(e *nup.Element) *Refusal {
 	s := rr.Set{Owner: e.Owner, Type: e.Type, TTL: e.TTL}
 	for _, data := range e.Data {
 		if !has(s, data) {
@@ -62,7 +64,7 @@ func (d *draft) replace(e nup.Element) *Refusal {
 
 // remove deletes a name's RRsets, one RRset, or single records. What is not
 // there is as good as deleted.
-func (d *draft) remove(e nup.Element) *Refusal {
+func (d *draft) remove(e *nup.Element) *Refusal {
 	if e.Type == rr.TypeNone {
 		for _, s := range d.node(e.Owner) {
 			d.put(rr.Set{Owner: s.Owner, Type: s.Type})
@@ -88,7 +90,7 @@ func (d *draft) remove(e nup.Element) *Refusal {
 
 // exists is the prerequisite of RFC 2136 sections 2.4.1, 2.4.2 and 2.4.4: the
 // name has records, has the RRset, or has exactly these records.
-func (d *draft) exists(e nup.Element) *Refusal {
+func (d *draft) exists(e *nup.Element) *Refusal {
 	if e.Type == rr.TypeNone {
 		if len(d.node(e.Owner)) == 0 {
 			return refuse(nup.CodePrerequisite, "%s has no records", e.Owner)
@@ -106,7 +108,7 @@ func (d *draft) exists(e nup.Element) *Refusal {
 }
 
 // absent is the prerequisite of RFC 2136 sections 2.4.3 and 2.4.5.
-func (d *draft) absent(e nup.Element) *Refusal {
+func (d *draft) absent(e *nup.Element) *Refusal {
 	if e.Type == rr.TypeNone {
 		if len(d.node(e.Owner)) > 0 {
 			return refuse(nup.CodePrerequisite, "%s has records", e.Owner)
@@ -121,7 +123,7 @@ func (d *draft) absent(e nup.Element) *Refusal {
 
 // validate makes the account the owner of a domain, or changes the SOA fields
 // of one that it owns.
-func (d *draft) validate(e nup.Element) *Refusal {
+func (d *draft) validate(e *nup.Element) *Refusal {
 	contact, err := rr.ParseMailbox(e.Contact)
 	if err != nil {
 		return refuse(nup.CodeBadData, "bad contact address %q", e.Contact)
@@ -161,8 +163,8 @@ func (d *draft) claim(domain rr.Name) *Refusal {
 }
 
 // rekey moves the account to a new key; its name stays.
-func (d *draft) rekey(e nup.Element) *Refusal {
-	id, r := d.order.NewKey(e)
+func (d *draft) rekey(e *nup.Element) *Refusal {
+	id, r := d.order.NewKey(*e)
 	if r != nil {
 		return r
 	}
@@ -187,8 +189,8 @@ func (d *draft) admit(s rr.Set) *Refusal {
 	if s.Size() > maxSet {
 		return refuse(nup.CodeBadData, "%s %s would be larger than a DNS message", s.Owner, s.Type)
 	}
-	for _, check := range []func(rr.Set) *Refusal{d.fits, d.apex, d.wildcard, d.alone, d.cuts, d.covered} {
-		if r := check(s); r != nil || d.err != nil {
+	for _, check := range surroundings {
+		if r := check(d, &s); r != nil || d.err != nil {
 			return r
 		}
 	}
@@ -196,8 +198,13 @@ func (d *draft) admit(s rr.Set) *Refusal {
 	return nil
 }
 
+// surroundings are the checks of an RRset against the rest of the account.
+var surroundings = []func(*draft, *rr.Set) *Refusal{
+	(*draft).fits, (*draft).apex, (*draft).wildcard, (*draft).alone, (*draft).cuts, (*draft).covered,
+}
+
 // fits checks that the name exists below every suffix of the account.
-func (d *draft) fits(s rr.Set) *Refusal {
+func (d *draft) fits(s *rr.Set) *Refusal {
 	if len(s.Owner)+1+len(d.head.Account)+len(d.order.Base) > rr.MaxName {
 		return refuse(nup.CodeNameTooLong, "%s is too long below the account's name", s.Owner)
 	}
@@ -212,7 +219,7 @@ func (d *draft) fits(s rr.Set) *Refusal {
 // apex checks what may stand at "@": the top of an owned domain has an SOA, so
 // no CNAME; NS there replace the automatic ones, and DNSKEY, CDS and CDNSKEY
 // stand beside them, and so need an owned domain; DS belong to the parent.
-func (d *draft) apex(s rr.Set) *Refusal {
+func (d *draft) apex(s *rr.Set) *Refusal {
 	if s.Owner != "" {
 		return nil
 	}
@@ -220,7 +227,7 @@ func (d *draft) apex(s rr.Set) *Refusal {
 	switch {
 	case s.Type == rr.TypeCNAME && owns:
 		return refuse(nup.CodeBadData, "a domain's apex cannot be a CNAME (RFC 1034 section 3.6.2)")
-	case ofZone(s) && !owns:
+	case ofZone(*s) && !owns:
 		return refuse(nup.CodeBadData, "%s at @ need an owned domain", s.Type)
 	case s.Type == rr.TypeDS:
 		return refuse(nup.CodeBadData, "DS at @ belong into the parent zone")
@@ -230,7 +237,7 @@ func (d *draft) apex(s rr.Set) *Refusal {
 
 // wildcard refuses what has no agreed meaning at "*" (RFC 4592 sections 4.2 to
 // 4.4).
-func (d *draft) wildcard(s rr.Set) *Refusal {
+func (d *draft) wildcard(s *rr.Set) *Refusal {
 	if s.Owner.Wildcard() && (s.Type == rr.TypeNS || s.Type == rr.TypeDNAME || s.Type == rr.TypeDS) {
 		return refuse(nup.CodeBadData, "%s at a wildcard (RFC 4592 section 4)", s.Type)
 	}
@@ -240,7 +247,7 @@ func (d *draft) wildcard(s rr.Set) *Refusal {
 // alone keeps CNAME apart from all other data and ALIAS apart from addresses,
 // and CNAME, DNAME and ALIAS single (RFC 1034 section 3.6.2, RFC 6672 section
 // 2.4).
-func (d *draft) alone(s rr.Set) *Refusal {
+func (d *draft) alone(s *rr.Set) *Refusal {
 	if (s.Type == rr.TypeCNAME || s.Type == rr.TypeDNAME || s.Type == rr.TypeALIAS) && len(s.Data) > 1 {
 		return refuse(nup.CodeBadData, "%s has a %s already", s.Owner, s.Type)
 	}
@@ -248,7 +255,7 @@ func (d *draft) alone(s rr.Set) *Refusal {
 		if other.Type != s.Type && (other.Type == rr.TypeCNAME || s.Type == rr.TypeCNAME) {
 			return refuse(nup.CodeBadData, "%s cannot have %s beside %s (RFC 1034 section 3.6.2)", s.Owner, s.Type, other.Type)
 		}
-		if other.Type == rr.TypeALIAS && glue(s) || s.Type == rr.TypeALIAS && glue(other) {
+		if other.Type == rr.TypeALIAS && glue(*s) || s.Type == rr.TypeALIAS && glue(other) {
 			return refuse(nup.CodeBadData, "%s cannot have %s beside %s: an ALIAS stands for the addresses", s.Owner, s.Type, other.Type)
 		}
 	}
@@ -256,13 +263,11 @@ func (d *draft) alone(s rr.Set) *Refusal {
 }
 
 // cuts checks what a delegation or a DNAME would hide at and below its owner.
-func (d *draft) cuts(s rr.Set) *Refusal {
+func (d *draft) cuts(s *rr.Set) *Refusal {
 	delegates := s.Type == rr.TypeNS && s.Owner != ""
 	if delegates || s.Owner != "" && d.set(s.Owner, rr.TypeNS) != nil {
-		for _, other := range append(d.node(s.Owner), s) {
-			if other.Type != rr.TypeNS && other.Type != rr.TypeDS && !glue(other) {
-				return refuse(nup.CodeBadData, "%s is delegated: %s there would not be served", s.Owner, other.Type)
-			}
+		if other := hidden(append(slices.Clone(d.node(s.Owner)), *s)); other != nil {
+			return refuse(nup.CodeBadData, "%s is delegated: %s there would not be served", s.Owner, other.Type)
 		}
 	}
 	switch {
@@ -274,11 +279,21 @@ func (d *draft) cuts(s rr.Set) *Refusal {
 	return nil
 }
 
+// hidden finds a set that is not served where a delegation is.
+func hidden(sets []rr.Set) *rr.Set {
+	for i, s := range sets {
+		if s.Type != rr.TypeNS && s.Type != rr.TypeDS && !glue(s) {
+			return &sets[i]
+		}
+	}
+	return nil
+}
+
 // covered refuses data that a delegation or a DNAME above it would hide.
-func (d *draft) covered(s rr.Set) *Refusal {
+func (d *draft) covered(s *rr.Set) *Refusal {
 	for up := s.Owner; up != ""; {
 		up = up.Parent()
-		if up != "" && d.set(up, rr.TypeNS) != nil && !glue(s) {
+		if up != "" && d.set(up, rr.TypeNS) != nil && !glue(*s) {
 			return refuse(nup.CodeBadData, "%s is below the delegation of %s and not glue", s.Owner, up)
 		}
 		if d.set(up, rr.TypeDNAME) != nil {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -22,6 +23,8 @@ type bench struct {
 	db      string // nc-serve's
 	data    *dataset
 	plain   zoneFile
+	signed  string      // the zone file with signatures, once it is made
+	authors *nupUpdater // nc-serve's accounts, whose sequence numbers go on
 	table   *table
 	running []*server
 	loading bool // the data is not complete yet
@@ -33,22 +36,49 @@ func (o *options) run(ctx context.Context) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, o.limit)
 	defer cancel()
 	b := &bench{options: o, ctx: ctx, table: newTable(), start0: time.Now()}
+	if b.check != "" {
+		if why := b.cannotCheck(); why != "" {
+			_, err := fmt.Printf("check: %s: nothing compared\n", why)
+			return err
+		}
+	}
 	if b.dir, err = os.MkdirTemp(o.dir, "nc-bench"); err != nil {
 		return err
 	}
 	defer os.RemoveAll(b.dir)
 	defer b.stopAll()
-	for _, step := range []func() error{b.build, b.place, b.fillData,
-		b.floors, b.suitePlain, b.floors, b.suiteSigned, b.floors, b.suiteUpdates} {
-		if err := step(); err != nil {
+	steps := []func() error{b.build, b.makeData, b.place, b.fill, b.suites, b.finish}
+	if b.profile != "" {
+		steps = []func() error{b.build, b.makeData, b.place, b.fill, b.profiles}
+	}
+	for _, step := range steps {
+		if err := b.step(step); err != nil {
 			return err
 		}
-		b.stopAll()
-		if err := ctx.Err(); err != nil {
-			return fmt.Errorf("stopped after %s: %w", time.Since(b.start0).Round(time.Second), err)
+	}
+	return nil
+}
+
+// step does a part of the run, after which no server runs.
+func (b *bench) step(do func() error) error {
+	if err := do(); err != nil {
+		return err
+	}
+	b.stopAll()
+	if err := b.ctx.Err(); err != nil {
+		return fmt.Errorf("stopped after %s: %w", time.Since(b.start0).Round(time.Second), err)
+	}
+	return nil
+}
+
+// suites measures everything.
+func (b *bench) suites() error {
+	for _, suite := range []func() error{b.floors, b.suitePlain, b.floors, b.suiteSigned, b.floors, b.suiteUpdates} {
+		if err := b.step(suite); err != nil {
+			return err
 		}
 	}
-	return b.finish()
+	return nil
 }
 
 // say tells on standard error what happens.
@@ -59,7 +89,7 @@ func (b *bench) say(format string, args ...any) {
 // wanted tells whether a server was asked for.
 func (b *bench) wanted(k *kind) bool { return has(b.servers, k.name) }
 
-// build finds the tree, installs the peers and compiles nc-serve.
+// build finds the tree, installs the peers for a table, and compiles nc-serve.
 func (b *bench) build() (err error) {
 	if b.self, err = os.Executable(); err != nil {
 		return err
@@ -69,11 +99,8 @@ func (b *bench) build() (err error) {
 		return fmt.Errorf("find the source tree: %w", err)
 	}
 	b.root = string(out[:len(out)-1])
-	install := exec.Command("sh", filepath.Join(b.root, "t", "peers", "install.sh"), "nsd nsd", "knotd knot", "named bind9",
-		"dnssec-signzone bind9-utils", "pdns_server pdns-server pdns-backend-bind", "dnsperf dnsperf")
-	install.Stderr = os.Stderr
-	if err := install.Run(); err != nil {
-		b.say("install peers: %v", err)
+	if b.profile == "" && b.check == "" {
+		b.install()
 	}
 	if b.ncServe != "" {
 		b.ncServe, err = filepath.Abs(b.ncServe)
@@ -88,6 +115,20 @@ func (b *bench) build() (err error) {
 	return nil
 }
 
+// install installs the peers and what is needed beside them.
+func (b *bench) install() {
+	wanted := []string{filepath.Join(b.root, "t", "peers", "install.sh"), "nsd nsd", "knotd knot", "named bind9",
+		"dnssec-signzone bind9-utils", "pdns_server pdns-server pdns-backend-bind", "dnsperf dnsperf"}
+	if has(b.servers, "pdns-mysql") {
+		wanted = append(wanted, "mariadbd mariadb-server pdns-backend-mysql")
+	}
+	cmd := exec.CommandContext(b.ctx, "sh", wanted...)
+	cmd.Stderr = os.Stderr
+	if err := cmd.Run(); err != nil {
+		b.say("install peers: %v", err)
+	}
+}
+
 // place moves this process to its processor.
 func (b *bench) place() error {
 	if b.serverCPU == b.loadCPU {
@@ -96,18 +137,35 @@ func (b *bench) place() error {
 	return load.PinAll(b.loadCPU)
 }
 
-// fillData makes the zone and fills a new node's database, by the updates that
-// its users would send.
-func (b *bench) fillData() error {
+// makeData makes the accounts and the zone.
+func (b *bench) makeData() error {
 	b.data = newDataset(b.accounts)
-	b.db = filepath.Join(b.dir, "db")
 	b.plain.path = filepath.Join(b.dir, "plain.zone")
 	if err := b.data.writeZone(b.plain.path); err != nil {
 		return err
 	}
-	if !has(b.servers, ncServe) {
+	b.say("%d records in the zone", b.data.records())
+	return nil
+}
+
+// fill fills a new node's database.
+func (b *bench) fill() error {
+	b.db = filepath.Join(b.dir, "db")
+	switch {
+	case !has(b.servers, ncServe):
 		return nil
+	case b.accounts < manyAccounts:
+		return b.register()
 	}
+	if err := b.data.restore(b.ncServe, b.db); err != nil {
+		return err
+	}
+	b.say("%d accounts restored from a backup", b.accounts)
+	return nil
+}
+
+// register makes the accounts by the updates that their users would send.
+func (b *bench) register() error {
 	b.loading = true
 	defer func() { b.loading = false }()
 	s, err := b.start(b.kindNamed(ncServe), b.plain)
@@ -171,27 +229,33 @@ func (b *bench) startTimed(work string, k *kind, z zoneFile) (s *server, err err
 	return s, nil
 }
 
-// finish writes the tables, or compares with a recorded one.
+// finish writes the tables and charts, or compares with recorded ones.
 func (b *bench) finish() error {
+	if b.check != "" {
+		return b.compare()
+	}
 	b.describe()
 	b.say("done")
 	if err := b.table.writeMarkdown(os.Stdout); err != nil {
 		return err
 	}
-	if b.check != "" {
-		return check(os.Stdout, b.table, b.check)
-	}
 	if b.out == "" {
 		b.out = filepath.Join(b.root, "t", "bench", "results")
 	}
-	name := filepath.Join(b.out, b.name)
 	if err := os.MkdirAll(b.out, 0o755); err != nil {
 		return err
 	}
+	name := filepath.Join(b.out, b.name)
 	if err := save(name+".tsv", b.table.writeTSV); err != nil {
 		return err
 	}
-	return save(name+".md", b.table.writeMarkdown)
+	charts, err := b.table.draw(name)
+	if err != nil {
+		return err
+	}
+	return save(name+".md", func(w io.Writer) error {
+		return errors.Join(b.table.writeMarkdown(w), writeLinks(w, charts))
+	})
 }
 
 // save writes a file whole or not at all.

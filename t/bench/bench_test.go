@@ -17,13 +17,13 @@ import (
 )
 
 // node is a running nc-serve with no limits and the accounts of a dataset.
-func node(t *testing.T, accounts int) (d *dataset, dnsAddr, nupAddr netip.AddrPort) {
+func node(t *testing.T, bin string, accounts int) (d *dataset, dnsAddr, nupAddr netip.AddrPort) {
 	t.Helper()
 	args := []string{"-domain", domain, "-ns", "ns1." + domain + "=192.0.2.53"}
 	for _, flag := range []string{"rrl", "rate-source", "rate-account", "rate-new", "rate-new-source", "rate-verify", "rate-sign"} {
 		args = append(args, "-"+flag, "none")
 	}
-	s := tools.Serve(t, tools.Build(t), t.TempDir(), args...)
+	s := tools.Serve(t, bin, t.TempDir(), args...)
 	d = newDataset(accounts)
 	nupAddr = netip.MustParseAddrPort(s.Words["nup"])
 	r := drive(t, nupAddr, newAccountMaker(d, 8))
@@ -46,7 +46,8 @@ func drive(t *testing.T, addr netip.AddrPort, s load.Source) load.Result {
 // TestNode sends what is made here to the real node: it must take the packets
 // and give the answers that the load takes for right.
 func TestNode(t *testing.T) {
-	d, dnsAddr, nupAddr := node(t, 40)
+	bin := tools.Build(t)
+	d, dnsAddr, nupAddr := node(t, bin, 40)
 	t.Run("records are served", func(t *testing.T) { checkRecords(t, d, dnsAddr) })
 	for _, m := range mixes {
 		t.Run(m.name, func(t *testing.T) {
@@ -81,6 +82,8 @@ func TestNode(t *testing.T) {
 			t.Errorf("want one refusal, got %d and %d taken", r.Wrong, r.Good)
 		}
 	})
+	t.Run("a backup is restored", func(t *testing.T) { checkRestore(t, bin) })
+	t.Run("profiles are taken", func(t *testing.T) { checkProfiles(t, bin) })
 }
 
 func checkRecords(t *testing.T, d *dataset, addr netip.AddrPort) {
@@ -300,6 +303,10 @@ func TestOptions(t *testing.T) {
 		{"work", options{works: "sleep", outstanding: 64, pace: 1}, `no work "sleep"`},
 		{"few accounts", options{accounts: 100, outstanding: 64, pace: 1}, "updates with 64 outstanding need 256 accounts"},
 		{"outstanding", options{outstanding: 3, pace: 1}, "a number is out of range"},
+		{"check", options{short: true, check: "short.tsv", outstanding: 64, pace: 1}, ""},
+		{"profile", options{profile: "folder", outstanding: 64, pace: 1}, ""},
+		{"profile of another", options{profile: "folder", servers: "nsd", outstanding: 64, pace: 1}, "profiles are of nc-serve alone, and not of dnsperf"},
+		{"profile and check", options{profile: "folder", check: "short.tsv", servers: ncServe, outstanding: 64, pace: 1}, "-profile and -check exclude each other"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if got := c.o.complete(nil); got != c.problem {

@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"runtime"
+	"sync"
 )
 
 // domain is the service's base domain, and the one zone of the peers.
@@ -34,13 +36,25 @@ const (
 // A dataset is what every server is given: accounts with four records each.
 type dataset struct {
 	accounts []string // their names, one label each
+	keys     [][ed25519.PublicKeySize]byte
 }
 
+// newDataset makes the keys and names of n accounts, on every processor that
+// this process may use.
 func newDataset(n int) *dataset {
-	d := &dataset{accounts: make([]string, n)}
-	for i := range d.accounts {
-		d.accounts[i] = accountName(accountKey(i))
+	d := &dataset{accounts: make([]string, n), keys: make([][ed25519.PublicKeySize]byte, n)}
+	var parts sync.WaitGroup
+	stride := runtime.GOMAXPROCS(0)
+	for first := range stride {
+		parts.Go(func() {
+			for i := first; i < n; i += stride {
+				public := accountKey(i).Public().(ed25519.PublicKey)
+				d.keys[i] = [ed25519.PublicKeySize]byte(public)
+				d.accounts[i] = accountName(public)
+			}
+		})
 	}
+	parts.Wait()
 	return d
 }
 
@@ -55,7 +69,7 @@ func accountKey(i int) ed25519.PrivateKey {
 var base32Lower = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
 
 // accountName is what the service calls the account of a key.
-func accountName(k ed25519.PrivateKey) string {
+func accountName(k ed25519.PublicKey) string {
 	h := sha256.Sum256(keyField(k))
 	return base32Lower.EncodeToString(h[:20])
 }

@@ -60,18 +60,23 @@ func atMost(what, work, metric, other string, limit float64) goal {
 }
 
 var goals = []goal{
+	// suitePlain, before any update; uniform is meant for a million accounts.
 	perCPU("mixed", "nsd", 1.10),
 	perCPU("mixed", "knot", 1.10),
 	perCPU("mixed", "echo", 0.80),
-	perCPU("resolver", "nsd", 1),
-	perCPU("resolver", "knot", 1),
 	perCPU("uniform", "nsd", 1),
 	rates("flood: rate / rate of uniform", "flood", cell{"uniform", ncServe, "rate"}, 0.9),
+	// suiteSigned, where the others have a zone that was signed before; floors.
+	perCPU("resolver", "nsd", 1),
+	perCPU("resolver", "knot", 1),
 	rates("negatives: rate / P-256 signatures of the processor", "negatives", cell{workFloor, floorSign, "rate"}, 0.7),
+	// suiteUpdates: updates.most, updates.beside; floors.
 	rates("updates: rate, nc-serve / bind", workUpdates, cell{workUpdates, "bind", "rate"}, 10),
 	rates("updates: rate, nc-serve / knot", workUpdates, cell{workUpdates, "knot", "rate"}, 10),
 	rates("updates: rate / Ed25519 verifications of the processor", workUpdates, cell{workFloor, floorVerify, "rate"}, 0.6),
 	{"answers while updates run: p99 / without updates", cell{workBusy, ncServe, "p99"}, cell{workQuiet, ncServe, "p99"}, 2, true},
+	// startTimed and weigh of suitePlain: start to the first right answer; memory
+	// after every question was asked once.
 	atMost("start: time, nc-serve / nsd", workPlain, "start", "nsd", 1),
 	atMost("start: time, nc-serve / knot", workPlain, "start", "knot", 1),
 	atMost("memory per record, nc-serve / knot", workPlain, "perrecord", "knot", 1),

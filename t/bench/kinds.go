@@ -1,7 +1,10 @@
 package main
 
 import (
+	_ "embed"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -29,6 +32,8 @@ func (b *bench) kinds() []*kind {
 		{name: "bind", program: "named", version: []string{"-v"}, command: bindCommand, signs: true,
 			update: "journal on the disk before the reply, two syncs for each"},
 		{name: "pdns", program: "pdns_server", version: []string{"--version"}, command: pdnsCommand},
+		{name: "pdns-mysql", program: "sh", command: b.pdnsMySQLCommand,
+			version: []string{"-c", "exec 2>/dev/null; PATH=$PATH:/usr/sbin; v=$(mariadbd --version) && echo PowerDNS as before, on $v || echo mariadbd: not installed"}},
 	}
 }
 
@@ -40,10 +45,17 @@ func (b *bench) ncServeCommand(s *server, _ string, _ zoneFile) ([]string, error
 	if err != nil {
 		return nil, fmt.Errorf("ask for its flags: %w", err)
 	}
+	takes := func(flag string) bool { return strings.Contains(string(manual), "\n  -"+flag+" ") } // an older commit has fewer
 	for _, flag := range []string{"rrl", "rate-source", "rate-account", "rate-new", "rate-new-source", "rate-verify", "rate-sign"} {
-		if strings.Contains(string(manual), "\n  -"+flag+" ") { // an older commit has fewer
+		if takes(flag) {
 			args = append(args, "-"+flag, "none")
 		}
+	}
+	if b.accounts >= manyAccounts && takes("mem") {
+		args = append(args, "-mem", "2G")
+	}
+	if b.profile != "" {
+		args = append(args, "-http", s.http.String(), "-pprof")
 	}
 	return args, nil
 }
@@ -159,8 +171,12 @@ func pdnsCommand(s *server, dir string, z zoneFile) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	_, err = configure(dir, "pdns.conf", `launch=bind
-bind-config=%s
+	return []string{"--config-dir=" + dir}, pdnsConfigure(s, dir, "launch=bind\nbind-config="+zones)
+}
+
+// pdnsConfigure writes what PowerDNS is told whatever its backend.
+func pdnsConfigure(s *server, dir, backend string) error {
+	_, err := configure(dir, "pdns.conf", `%s
 local-address=127.0.0.1
 local-port=%d
 receiver-threads=1
@@ -174,6 +190,34 @@ disable-axfr=yes
 disable-syslog=yes
 loglevel=3
 edns-cookie-secret=%s
-`, zones, s.dns.Port(), dir, cookieSecret)
-	return []string{"--config-dir=" + dir}, err
+`, backend, s.dns.Port(), dir, cookieSecret)
+	return err
+}
+
+//go:embed mysql.sh
+var mysqlScript string
+
+// pdnsMySQLCommand serves the zone from a database of MariaDB, which is filled
+// at the first start.
+func (b *bench) pdnsMySQLCommand(s *server, dir string, z zoneFile) ([]string, error) {
+	for _, program := range []string{"mariadbd", "mariadb-install-db", "zone2sql", "pdns_server", "setpriv"} {
+		if _, err := (&kind{program: program}).lookup(); err != nil {
+			return nil, err
+		}
+	}
+	script, err := configure(dir, "mysql.sh", "%s", mysqlScript)
+	if err != nil {
+		return nil, err
+	}
+	db := filepath.Join(b.dir, "mariadb")
+	if err := os.Mkdir(db, 0o700); err == nil {
+		b.say("filling MariaDB")
+		if _, err := run("sh", script, db, z.path); err != nil {
+			return nil, err
+		}
+	} else if !errors.Is(err, fs.ErrExist) {
+		return nil, err
+	}
+	backend := "launch=gmysql\ngmysql-user=root\ngmysql-dbname=pdns\ngmysql-dnssec=no\ngmysql-socket=" + filepath.Join(db, "s")
+	return []string{script, db, z.path, dir}, pdnsConfigure(s, dir, backend)
 }

@@ -82,6 +82,9 @@ func release() string {
 // floors measures what bounds signed updates and signed answers whoever makes
 // them, on the load's processor.
 func (b *bench) floors() error {
+	if b.check != "" {
+		return nil // nothing that is compared needs them
+	}
 	message := make([]byte, 200)
 	private := accountKey(0)
 	public := private.Public().(ed25519.PublicKey)

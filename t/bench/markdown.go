@@ -25,8 +25,8 @@ func sections() []section {
 	return append(list,
 		section{[]string{workUpdates}, "Updates, durable, each one RRset replaced", []string{"rate", "cpu", "p50", "p99", "lost", "wrong"}},
 		section{[]string{workQuiet, workBusy}, "Answers at a fixed rate, without updates and while updates run at half their most", append([]string{"updates"}, answers...)},
-		section{[]string{workPlain}, "Start and memory: the data of the unsigned zone", []string{"start", "memory", "perrecord"}},
-		section{[]string{workSigned}, "Start and memory: the signed zone", []string{"start", "memory"}},
+		section{[]string{workPlain}, "Start and memory (PSS, of all processes): the data of the unsigned zone", []string{"start", "memory", "perrecord"}},
+		section{[]string{workSigned}, "Start and memory (PSS, of all processes): the signed zone", []string{"start", "memory"}},
 		section{[]string{workDNSPerf}, "The same questions as mixed, sent by dnsperf", []string{"rate", "cpu", "lost"}},
 		section{[]string{workFloor}, "What one processor here does at most", []string{"rate"}},
 	)

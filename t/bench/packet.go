@@ -26,8 +26,8 @@ type element struct {
 }
 
 // keyField is the key as it travels: the algorithm and the public key.
-func keyField(k ed25519.PrivateKey) []byte {
-	return append([]byte{algorithmEd25519}, k.Public().(ed25519.PublicKey)...)
+func keyField(k ed25519.PublicKey) []byte {
+	return append([]byte{algorithmEd25519}, k...)
 }
 
 // appendLabels puts a name into wire form, without the root label.
@@ -50,7 +50,7 @@ func updatePacket(k ed25519.PrivateKey, sequence uint64, elements ...element) []
 	signed := []byte(nupContext)
 	b := append(signed, nupMagic...)
 	b = be.AppendUint16(b, 1)
-	field := keyField(k)
+	field := keyField(k.Public().(ed25519.PublicKey))
 	b = be.AppendUint16(b, uint16(len(field)))
 	b = append(b, field...)
 	service := appendLabels(nil, domain)

@@ -21,7 +21,10 @@ type updates struct {
 // updater is the load of updates that a server takes.
 func (b *bench) updater(s *server) updater {
 	if s.kind.name == ncServe {
-		return newNUPUpdater(b.accounts, b.outstanding)
+		if b.authors == nil {
+			b.authors = newNUPUpdater(b.accounts, b.outstanding)
+		}
+		return b.authors
 	}
 	return newTSIGUpdater(b.data, b.outstanding)
 }

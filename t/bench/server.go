@@ -20,6 +20,7 @@ type server struct {
 	kind  *kind
 	dns   netip.AddrPort
 	nup   netip.AddrPort // of nc-serve
+	http  netip.AddrPort // of nc-serve that is profiled
 	ready time.Duration  // from its start to its first right answer
 }
 
@@ -85,7 +86,7 @@ func (b *bench) start(k *kind, z zoneFile) (*server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start %s: %w", k.name, err)
 	}
-	s := &server{kind: k, dns: freeAddr(), nup: freeAddr()}
+	s := &server{kind: k, dns: freeAddr(), nup: freeAddr(), http: freeAddr()}
 	args, err := k.command(s, dir, z)
 	if err != nil {
 		return nil, fmt.Errorf("start %s: %w", k.name, err)

@@ -24,8 +24,10 @@ func signZone(dir, plain string) (path string, err error) {
 		return "", err
 	}
 	path = filepath.Join(dir, "signed.zone")
-	_, err = run("dnssec-signzone", "-q", "-S", "-z", "-P", "-u", "-K", keys, "-o", domain, "-f", path, plain)
-	return path, err
+	if _, err = run("dnssec-signzone", "-q", "-S", "-z", "-P", "-u", "-d", dir, "-K", keys, "-o", domain, "-f", path, plain); err != nil {
+		return "", err
+	}
+	return path, nil
 }
 
 // run runs a program to its end and gives what it printed.

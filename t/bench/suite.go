@@ -55,16 +55,13 @@ func (b *bench) suiteSigned() error {
 	if len(wanted) == 0 {
 		return nil
 	}
-	path, err := signZone(b.dir, b.plain.path)
-	if errors.Is(err, errMissing) {
+	if err := b.sign(); errors.Is(err, errMissing) {
 		b.say("%v: answers with DNSSEC left out", err)
 		return nil
-	}
-	if err != nil {
+	} else if err != nil {
 		return err
 	}
-	b.say("zone signed")
-	servers, err := b.startAll(workSigned, zoneFile{path: path}, func(k *kind) bool { return k.signs })
+	servers, err := b.startAll(workSigned, zoneFile{path: b.signed}, func(k *kind) bool { return k.signs })
 	if err != nil {
 		return err
 	}
@@ -74,6 +71,18 @@ func (b *bench) suiteSigned() error {
 	}
 	b.weigh(workSigned, servers)
 	return b.inTurn(servers, len(wanted), func(i int, s *server) error { return b.ask(wanted[i], loads[i], s) })
+}
+
+// sign makes the signed zone, once.
+func (b *bench) sign() (err error) {
+	if b.signed != "" {
+		return nil
+	}
+	if b.signed, err = signZone(b.dir, b.plain.path); err != nil {
+		return err
+	}
+	b.say("zone signed")
+	return nil
 }
 
 // wantedMixes are the mixes asked for, of one of the suites.
@@ -100,13 +109,15 @@ func (b *bench) inTurn(servers []*server, n int, do func(work int, s *server) er
 				}
 			}
 		}
-		b.say("round %d of %d", round+1, b.rounds)
+		if b.check == "" {
+			b.say("round %d of %d", round+1, b.rounds)
+		}
 	}
 	return nil
 }
 
 // passLimit is how long one pass over all questions may take.
-const passLimit = 2 * time.Minute
+const passLimit = 10 * time.Minute
 
 // warmUp draws the questions of the mixes and asks each server all of them, so
 // that whatever it caches is cached, and what it computes once is computed.
@@ -261,6 +272,9 @@ func (b *bench) suiteUpdates() error {
 	}
 	if err := b.inTurn(servers, 1, func(_ int, s *server) error { return u.most(s) }); err != nil {
 		return err
+	}
+	if b.check != "" {
+		return nil // a time until the reply is too much of the moment to be compared
 	}
 	return b.inTurn(servers, 2, func(work int, s *server) error { return u.beside(s, work == 1) })
 }

@@ -26,7 +26,7 @@ var units = map[string]string{
 	"wrong":     "replies", // replies that are not right
 	"reply":     "octets",  // mean
 	"start":     "ms",      // from the program's start to the first right answer
-	"memory":    "MiB",     // resident
+	"memory":    "MiB",     // resident, with what processes share counted once (PSS)
 	"perrecord": "octets",  // memory over records
 }
 
@@ -77,6 +77,25 @@ func (t *table) ratio(a, b cell) (r float64, ok bool) {
 	return x / y, true
 }
 
+// paired is the median of two cells' ratios in each round, in which both were
+// measured one soon after the other: what slows the machine down for a while
+// slows both.
+func (t *table) paired(a, b cell) (r float64, ok bool) {
+	x, y := t.values[a], t.values[b]
+	if len(x) == 0 || len(x) != len(y) {
+		return t.ratio(a, b)
+	}
+	ratios := make([]float64, len(x))
+	for i := range x {
+		if y[i] == 0 {
+			return 0, false
+		}
+		ratios[i] = x[i] / y[i]
+	}
+	slices.Sort(ratios)
+	return middle(ratios), true
+}
+
 const columns = "work\tserver\tmetric\tunit\tmin\tmedian\tmax\tvalues"
 
 // writeTSV writes the table for programs: a line for each cell, after lines
@@ -102,6 +121,9 @@ func joined(v []float64) string {
 	return strings.Join(words, " ")
 }
 
+// maxValue is more than any figure here can be.
+const maxValue = 1e15
+
 // errTable says that a file is no table that writeTSV wrote.
 var errTable = errors.New("no table of this benchmark")
 
@@ -125,7 +147,7 @@ func readTSV(r io.Reader) (*table, error) {
 		}
 		for word := range strings.FieldsSeq(f[7]) {
 			v, err := strconv.ParseFloat(word, 64)
-			if err != nil {
+			if err != nil || !(v >= 0 && v <= maxValue) {
 				return nil, fmt.Errorf("%w: line %q", errTable, line)
 			}
 			t.add(cell{f[0], f[1], f[2]}, v)

@@ -3,8 +3,6 @@ package main
 import (
 	"bytes"
 	"errors"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -77,7 +75,8 @@ func TestTSV(t *testing.T) {
 func TestReadTSVRefuses(t *testing.T) {
 	for name, text := range map[string]string{
 		"nothing": "", "no lines": columns + "\n", "few columns": "a\tb\n",
-		"no number": "a\tb\tc\td\t1\t1\t1\tmany\n",
+		"no number": "a\tb\tc\td\t1\t1\t1\tmany\n", "not finite": "a\tb\tc\td\t1\t1\t1\tNaN\n",
+		"below 0": "a\tb\tc\td\t1\t1\t1\t-1\n", "too much": "a\tb\tc\td\t1\t1\t1\t1e300\n",
 	} {
 		if _, err := readTSV(strings.NewReader(text)); !errors.Is(err, errTable) {
 			t.Errorf("%s: want %v, got %v", name, errTable, err)
@@ -126,41 +125,6 @@ func TestFigure(t *testing.T) {
 		if got := figure(v); got != want {
 			t.Errorf("%v: want %s, got %s", v, want, got)
 		}
-	}
-}
-
-func TestCheck(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "short.tsv")
-	var b bytes.Buffer
-	if err := sample(4).writeTSV(&b); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(path, b.Bytes(), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	for _, c := range []struct {
-		name  string
-		now   *table
-		warns bool
-		fails bool
-	}{
-		{"the same", sample(4), false, false},
-		{"faster", sample(2), false, false},
-		{"a little slower", sample(4.4), false, false},
-		{"slower", sample(5), true, false},
-		{"much slower", sample(7), false, true},
-		{"without NSD", newTable(), false, false},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			var out bytes.Buffer
-			err := check(&out, c.now, path)
-			if (err != nil) != c.fails || strings.Contains(out.String(), "warning") != c.warns {
-				t.Errorf("want warning %v, failure %v; got %v and\n%s", c.warns, c.fails, err, out.String())
-			}
-		})
-	}
-	if err := check(&bytes.Buffer{}, sample(4), path+".none"); err == nil {
-		t.Error("want an error for a file that is not there")
 	}
 }
 

@@ -32,10 +32,10 @@ EOF
 [ -n "$missing" ] || exit 0
 
 if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
-	echo "make test: not installed, so their tests are skipped:$missing" >&2
+	echo "peers: not installed, so their tests are skipped:$missing" >&2
 	exit 0
 fi
-echo "make test: installing$missing" >&2
+echo "peers: installing$missing" >&2
 export DEBIAN_FRONTEND=noninteractive
 # The packages would start servers on port 53 of every address; the tests start
 # their own. A policy that says no is how Debian wants this said.
@@ -47,6 +47,6 @@ fi
 log=$(mktemp)
 if ! { apt-get update && apt-get install -y --no-install-recommends $missing; } >"$log" 2>&1; then
 	tail -5 "$log" >&2
-	echo "make test: could not install, so their tests are skipped:$missing" >&2
+	echo "peers: could not install, so their tests are skipped:$missing" >&2
 fi
 rm -f "$log"

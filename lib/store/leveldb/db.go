@@ -26,6 +26,7 @@ type DB struct {
 	ldb    *leveldb.DB
 	files  storage.Storage
 	names  *directory
+	marks  *marks
 	queue  chan *request
 	failed chan struct{} // closed when a write failed
 	ending chan struct{} // closed by Close
@@ -49,11 +50,17 @@ type snapshot struct {
 	state state
 	uses  int
 	idle  []iterator.Iterator // ready for the next view
+	given int                 // iterators given back since idle ones were released
 }
 
 // maxIdle is how many iterators a snapshot keeps for the next view: making one
-// costs several times what a seek does.
-const maxIdle = 8
+// costs several times what a seek does. They read the tables that there were
+// when they were made, so after idleUses uses they go: when nothing is written,
+// no new snapshot ends them, and compactions make reading quicker.
+const (
+	maxIdle  = 8
+	idleUses = 1024
+)
 
 // Failed is closed when a write to the database failed. The store then refuses
 // every change, and the program is to exit and be started again: see "Writing"
@@ -125,6 +132,10 @@ func (db *DB) unuse(s *snapshot, its []iterator.Iterator) {
 			it.Release()
 		}
 	}
+	if s.given += len(its); s.given >= idleUses {
+		s.given = 0
+		s.releaseIdle()
+	}
 	db.drop(s)
 	db.mu.Unlock()
 	db.users.Done()
@@ -134,14 +145,19 @@ func (db *DB) unuse(s *snapshot, its []iterator.Iterator) {
 func (db *DB) drop(s *snapshot) {
 	s.uses--
 	if s != db.current || s.uses == 0 {
-		for _, it := range s.idle {
-			it.Release()
-		}
-		s.idle = nil
+		s.releaseIdle()
 	}
 	if s.uses == 0 {
 		s.Release()
 	}
+}
+
+// releaseIdle lets the idle iterators go; db.mu is held.
+func (s *snapshot) releaseIdle() {
+	for _, it := range s.idle {
+		it.Release()
+	}
+	s.idle = nil
 }
 
 // renew makes what is in the database now the newest snapshot.
@@ -190,7 +206,7 @@ func (db *DB) start(st state) error {
 	db.failed, db.ending, db.ended = make(chan struct{}), make(chan struct{}), make(chan struct{})
 	db.queue = make(chan *request, maxWaiting)
 	db.news = make(chan struct{})
-	db.names = newDirectory()
+	db.names, db.marks = newDirectory(), newMarks()
 	if err := db.renew(st); err != nil {
 		return err
 	}
@@ -215,7 +231,50 @@ func (db *DB) Commit(ctx context.Context, c store.Change) (store.Position, error
 	if err := c.Check(); err != nil {
 		return 0, err
 	}
-	return db.submit(ctx, newChange(c))
+	p := make(pad, 0, padRoom)
+	s := new(change)
+	s.fill(&c, &p)
+	return db.submit(ctx, s)
+}
+
+// CommitAll is Commit for many changes, in their order, in one call and, unless
+// they are very large, with one fsync. Each stands for itself: at its place in
+// what is returned is nil or the error that Commit would give.
+func (db *DB) CommitAll(ctx context.Context, changes []store.Change) []error {
+	errs := make([]error, len(changes))
+	for done := 0; done < len(changes); {
+		done += db.commitSome(ctx, changes[done:], errs[done:])
+	}
+	return errs
+}
+
+// commitSome commits as many of the changes as make one batch, sets their
+// errors, and gives their number.
+func (db *DB) commitSome(ctx context.Context, changes []store.Change, errs []error) int {
+	n := min(len(changes), maxBatchSteps)
+	made, steps := make([]change, n), make([]waiting, 0, n)
+	p := make(pad, 0, n*padRoom)
+	of := make([]*error, 0, n) // where a step's error goes
+	for i, octets := 0, 0; i < n; i++ {
+		if errs[i] = changes[i].Check(); errs[i] != nil {
+			continue
+		}
+		made[i].fill(&changes[i], &p)
+		steps, of = append(steps, waiting{step: &made[i]}), append(of, &errs[i])
+		if octets += made[i].size(); octets >= maxBatchOctets {
+			n = i + 1
+		}
+	}
+	if len(steps) == 0 {
+		return n
+	}
+	err := db.send(ctx, &request{steps: steps, done: make(chan struct{})})
+	for i := range steps {
+		if *of[i] = err; err == nil {
+			*of[i] = steps[i].err
+		}
+	}
+	return n
 }
 
 // SetClaim implements store.Store, with the errors of Commit.

@@ -4,6 +4,7 @@ import (
 	"hash/maphash"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/syndtr/goleveldb/leveldb"
 	"github.com/syndtr/goleveldb/leveldb/util"
@@ -153,8 +154,13 @@ func (d *directory) insert(sum uint32) {
 	atomic.StoreUint32(&t.words[i], sum)
 }
 
-// loadBatch is how many names are put in under one lock.
-const loadBatch = 1024
+// The loading works for about two milliseconds, a batch of names, and rests for
+// one. On a single processor those who answer would else wait up to 60 ms for
+// the scheduler to take it from the loading.
+const (
+	loadBatch = 4096
+	loadRest  = time.Millisecond
+)
 
 // load adds what the snapshot holds and makes the directory ready. It stops
 // early, leaving it unready, when stop is closed or on an error, which whoever
@@ -174,20 +180,19 @@ func (d *directory) loadPrefix(snap *leveldb.Snapshot, prefix string, stop <-cha
 	it := snap.NewIterator(util.BytesPrefix([]byte(prefix)), uncached)
 	defer it.Release()
 	sums := make([]uint32, 0, loadBatch)
-	for more := true; more; {
-		sums = sums[:0]
-		for more = it.Next(); more; more = it.Next() {
-			if sums = append(sums, d.hashKey(it.Key())); len(sums) == loadBatch {
-				break
-			}
+	for it.Next() {
+		if sums = append(sums, d.hashKey(it.Key())); len(sums) < loadBatch {
+			continue
 		}
+		d.insertAll(sums)
+		sums = sums[:0]
 		select {
 		case <-stop:
 			return false
-		default:
+		case <-time.After(loadRest):
 		}
-		d.insertAll(sums)
 	}
+	d.insertAll(sums)
 	return it.Error() == nil
 }
 

@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/syndtr/goleveldb/leveldb"
+
 	"namecast/lib/rr"
 	"namecast/lib/store"
 	"namecast/lib/store/storetest"
@@ -98,9 +100,50 @@ func TestDirectorySize(t *testing.T) {
 	}
 }
 
-func TestDirectoryIsUnsureUntilLoaded(t *testing.T) {
-	if newDirectory().absent(prefixHead, "nobody") {
-		t.Error("a name is absent before anything is loaded")
+func loadedDirectory(t *testing.T, db *DB, stop <-chan struct{}) *directory {
+	t.Helper()
+	snap, err := db.ldb.GetSnapshot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := newDirectory()
+	d.load(snap, stop)
+	<-d.loaded
+	return d
+}
+
+// TestDirectoryLoads: names of every kind come in from a snapshot, more of them
+// than are put in at once; until then nothing is absent.
+func TestDirectoryLoads(t *testing.T) {
+	db, err := OpenMemory(Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	var b leveldb.Batch
+	name := func(n int) string { return fmt.Sprint("name", n) }
+	const names = 2*loadBatch + 1
+	for n := range names {
+		b.Put(joinKey(prefixHead, name(n)), nil)
+	}
+	b.Put(joinKey(prefixKey, "key"), nil)
+	b.Put(joinKey(prefixClaim, "\x03com"), nil)
+	if err := db.ldb.Write(&b, nil); err != nil {
+		t.Fatal(err)
+	}
+	stop := make(chan struct{})
+	close(stop)
+	if d := loadedDirectory(t, db, stop); d.absent(prefixHead, "nobody") {
+		t.Error("a name is absent when the loading was stopped")
+	}
+	d := loadedDirectory(t, db, nil)
+	for n := range names {
+		if d.absent(prefixHead, name(n)) {
+			t.Fatalf("name %d was loaded and is absent", n)
+		}
+	}
+	if d.absent(prefixKey, "key") || d.absent(prefixClaim, "\x03com") || !d.absent(prefixClaim, "nobody") {
+		t.Error("keys or domains are wrong")
 	}
 }
 

@@ -48,7 +48,8 @@
 // condition against the database and what stands before it in the batch, and
 // writes one batch with one fsync; then views see it, [Options.Changed] is called,
 // and it answers them all. A condition that does not hold refuses that change
-// alone.
+// alone. What it must know of an account it reads only if nobody has done so a
+// moment ago: of a few thousand accounts it remembers version and key.
 //
 // A write that fails ends the store: it answers ErrUnavailable to all that wait
 // and to all that come, closes [DB.Failed], and writes nothing ever after. The
@@ -56,6 +57,13 @@
 // that failed it uses the failed batch's sequence number again, and recovery
 // then drops a later batch whose fsync succeeded. Only a new start, which reads
 // what is really on the disk, is safe.
+//
+// # Memory
+//
+// In memory are a hash of every name ([DB.Absent]), what is not yet in a table,
+// and the blocks of tables that were read last. [Options.Memory] bounds all but
+// the first; the rest of the database stays on the disk, and may be many times
+// as large.
 //
 // # Opening
 //

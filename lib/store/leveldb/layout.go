@@ -39,8 +39,10 @@ func joinKey(prefix, name string) []byte {
 	return append(append(make([]byte, 0, len(prefix)+len(name)), prefix...), name...)
 }
 
-func logKey(p store.Position) []byte {
-	return binary.BigEndian.AppendUint64([]byte(prefixLog), uint64(p))
+func logKey(p store.Position) []byte { return appendLogKey(nil, p) }
+
+func appendLogKey(b []byte, p store.Position) []byte {
+	return binary.BigEndian.AppendUint64(append(b, prefixLog...), uint64(p))
 }
 
 // appendNode appends the part of the key that all RRsets at and below the owner

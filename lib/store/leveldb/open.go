@@ -17,10 +17,19 @@ import (
 // Options bound what a database takes. The zero value of each field is its
 // default.
 type Options struct {
-	Log         int   // changes that the log keeps at least, LogBytes permitting; default 65,536
-	LogBytes    int64 // octets that the log keeps at most; default 64 MiB
-	Cache       int   // octets of decoded table blocks in memory; default 16 MiB
-	WriteBuffer int   // octets written before they go to a table; twice as many may be in memory; default 8 MiB
+	Log      int   // changes that the log keeps at least, LogBytes permitting; default 65,536
+	LogBytes int64 // octets that the log keeps at most; default 64 MiB
+
+	// Memory is how many octets of the machine's memory the database may take
+	// for blocks of tables, their indexes and filters, and what is not yet in a
+	// table; default 256 MiB. The database may be many times as large. What it
+	// takes besides is about 9 octets for each account, key and domain. Less
+	// than 48 MiB counts as 48 MiB.
+	Memory int64
+
+	// WriteBuffer is how many octets are written before they go to a table; 0
+	// leaves it to Memory. Twice as many may be in memory.
+	WriteBuffer int
 
 	// Changed, if it is not nil, is called once for every change, claim and
 	// restore that was committed: after a view opened from then on sees it, and
@@ -39,25 +48,41 @@ func (o Options) defaults() Options {
 		}
 	}
 	set(&o.Log, 65536)
-	set(&o.Cache, 16<<20)
-	set(&o.WriteBuffer, 8<<20)
 	if o.LogBytes <= 0 {
 		o.LogBytes = 64 << 20
 	}
+	if o.Memory <= 0 {
+		o.Memory = 256 << 20
+	}
+	set(&o.WriteBuffer, share(o.Memory).writeBuffer)
 	return o
 }
 
 // library gives goleveldb's options.
 func (o Options) library() *opt.Options {
 	return &opt.Options{
-		Strict:                 opt.StrictAll,
-		Filter:                 filter.NewBloomFilter(10),
-		BlockCacheCapacity:     o.Cache,
-		WriteBuffer:            o.WriteBuffer,
-		CompactionTableSize:    4 << 20,
-		OpenFilesCacheCapacity: 256,
+		Strict:      opt.StrictAll,
+		WriteBuffer: o.WriteBuffer,
+		// A head that is not in the newest tables is found without reading a
+		// block of each. For names nobody has there is the directory.
+		Filter:             filter.NewBloomFilter(10),
+		BlockCacheCapacity: share(o.Memory).cache,
+		// A block ends after the entry that takes it over its size. So most fit
+		// into 4 KiB, in which memory is given out; the library's pool of buffers
+		// would take twice as much for each.
+		BlockSize:         3900,
+		DisableBufferPool: true,
 		// Compactions that reads set off would only wear the disk.
 		DisableSeeksCompaction: true,
+		// Every compaction of level 0, the newest tables, writes all of level 1
+		// again. So level 1, which has ten times the total size here, is kept
+		// smaller than the library does, and when much is written, level 0 may
+		// gather more tables for one compaction before writes are slowed.
+		CompactionTableSize:    tableSize,
+		CompactionTotalSize:    6 << 20,
+		WriteL0SlowdownTrigger: 12,
+		WriteL0PauseTrigger:    20,
+		OpenFilesCacheCapacity: 1000,
 		// There is one writer.
 		NoWriteMerge: true,
 	}

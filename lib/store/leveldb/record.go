@@ -13,11 +13,15 @@ type chain [16]byte
 
 // next gives the link of an event that follows the one with link c.
 func (c chain) next(event []byte) chain {
-	h := sha256.New()
-	h.Write(c[:])
-	h.Write(event)
-	var sum [sha256.Size]byte
-	return chain(h.Sum(sum[:0])[:len(c)])
+	return c.link(append(make([]byte, len(c), len(c)+len(event)), event...))
+}
+
+// link is next for an event that stands in a log entry, behind room for its
+// link, which it puts in.
+func (c chain) link(entry []byte) chain {
+	copy(entry, c[:])
+	sum := sha256.Sum256(entry)
+	return chain(entry[:copy(entry[:len(c)], sum[:])])
 }
 
 // A state is what m/state holds: where the store is and what its log covers.

@@ -55,15 +55,15 @@ func scaleChange(n int, version uint64) store.Change {
 	return c
 }
 
-// scaleFill commits a version of the accounts 1 to n from many goroutines.
-func scaleFill(t testing.TB, db *DB, n int, version uint64) {
+// scaleFill commits the next version of the accounts 1 to n from many goroutines.
+func scaleFill(t testing.TB, db *DB, n int) {
 	t.Helper()
 	var wg sync.WaitGroup
 	var next atomic.Int64
 	for range 256 {
 		wg.Go(func() {
 			for i := int(next.Add(1)); i <= n; i = int(next.Add(1)) {
-				if _, err := db.Commit(t.Context(), scaleChange(i, version)); err != nil {
+				if _, err := db.Commit(t.Context(), scaleChange(i, 1+scaleVersion(db, i))); err != nil {
 					t.Error(err)
 					return
 				}
@@ -71,6 +71,17 @@ func scaleFill(t testing.TB, db *DB, n int, version uint64) {
 		})
 	}
 	wg.Wait()
+}
+
+// scaleVersion gives the version that account n has.
+func scaleVersion(db *DB, n int) uint64 {
+	v, err := db.View()
+	if err != nil {
+		return 0
+	}
+	defer v.Release()
+	h, _ := v.Head(scaleAccount(n))
+	return h.Version
 }
 
 // TestScale measures a large database; see the flags -scale.
@@ -101,7 +112,7 @@ func TestScale(t *testing.T) {
 func scaleMake(t *testing.T, dir string) {
 	db := open(t, dir, Options{})
 	start, before := time.Now(), cpu()
-	scaleFill(t, db, *scale, 1)
+	scaleFill(t, db, *scale)
 	t.Logf("filled in %.1f s, %.1f s of CPU", time.Since(start).Seconds(), (cpu() - before).Seconds())
 	if err := db.Close(); err != nil {
 		t.Fatal(err)
@@ -143,7 +154,7 @@ func scaleMeasure(t *testing.T, step string) {
 	say("directory after %.0f ms; %.0f ms of CPU since the start", time.Since(start).Seconds()*1e3, (cpu()-before).Seconds()*1e3)
 	say("resident: %d MiB", resident(t)>>20)
 	if step == "kill" {
-		scaleFill(t, db, min(15000, *scale), 2)
+		scaleFill(t, db, min(15000, *scale))
 		syscall.Kill(os.Getpid(), syscall.SIGKILL)
 	}
 	const reads = 1_000_000
@@ -153,9 +164,9 @@ func scaleMeasure(t *testing.T, step string) {
 	}
 	say("read: %.2f us, %.2f us of CPU", float64(time.Since(start).Microseconds())/reads, float64((cpu()-before).Microseconds())/reads)
 	say("resident after reads: %d MiB", resident(t)>>20)
-	start, before = time.Now(), cpu()
+	before = cpu()
 	for range reads {
-		if db.names.absent(prefixHead, "nobody") != true {
+		if !db.names.absent(prefixHead, "nobody") {
 			t.Fatal("nobody is there")
 		}
 	}
@@ -231,4 +242,4 @@ func resident(t *testing.T) int64 {
 }
 
 // scaleOptions gives the options for a number of MiB.
-func scaleOptions(memory int) Options { return Options{Cache: memory << 20} }
+func scaleOptions(memory int) Options { return Options{Memory: int64(memory) << 20} }

@@ -111,6 +111,15 @@ func (v *view) Head(account string) (store.Head, error) {
 }
 
 func (v *view) HeadByKey(keyID string) (store.Head, error) {
+	h, err := v.headByKey(keyID)
+	if err == nil {
+		// Who asks so is about to change the account.
+		v.db.marks.note(h.Account, headMark{h.Version, h.KeyID}, v.snap.state.Position)
+	}
+	return h, err
+}
+
+func (v *view) headByKey(keyID string) (store.Head, error) {
 	h, err := v.Head(keyID)
 	if !errors.Is(err, store.ErrNotFound) {
 		return h, err

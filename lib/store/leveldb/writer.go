@@ -2,11 +2,9 @@ package leveldb
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync/atomic"
 
-	"github.com/syndtr/goleveldb/leveldb"
 	"github.com/syndtr/goleveldb/leveldb/opt"
 
 	"namecast/lib/store"
@@ -31,22 +29,34 @@ type step interface {
 	touched() Touched
 }
 
-// A request is a step that waits for the writer, or, if alone is set, a function
+// A request is steps that wait for the writer, or, if alone is set, a function
 // that has the database to itself.
 type request struct {
-	step  step
+	steps []waiting
 	alone func(*writer) error
 	taken atomic.Bool // by the writer, or by a caller who no longer waits
-	pos   store.Position
-	err   error
+	err   error       // of alone, or of the whole batch
 	done  chan struct{}
+}
+
+// A waiting is a step with its outcome.
+type waiting struct {
+	step step
+	pos  store.Position
+	err  error
 }
 
 // submit brings a step to the writer and waits for the outcome.
 func (db *DB) submit(ctx context.Context, s step) (store.Position, error) {
-	r := &request{step: s, done: make(chan struct{})}
-	err := db.send(ctx, r)
-	return r.pos, err
+	w := []waiting{{step: s}}
+	err := db.send(ctx, &request{steps: w, done: make(chan struct{})})
+	if err == nil {
+		err = w[0].err
+	}
+	if err != nil {
+		return 0, err
+	}
+	return w[0].pos, nil
 }
 
 func (db *DB) send(ctx context.Context, r *request) error {
@@ -102,7 +112,7 @@ type writer struct {
 // run serves the queue until Close, and then what is still in it.
 func (w *writer) run() {
 	defer close(w.db.ended)
-	w.batch = batch{w: w, seen: make(map[string][]byte)}
+	w.batch = batch{w: w, heads: make(map[string]headMark), seen: make(map[string][]byte)}
 	for {
 		var r *request
 		if w.held != nil {
@@ -126,7 +136,7 @@ func (w *writer) run() {
 func (w *writer) serve(r *request) {
 	w.batch.reset()
 	w.taken = w.taken[:0]
-	for octets := 0; r != nil; {
+	for r != nil {
 		if r.alone != nil {
 			if len(w.taken) > 0 {
 				w.held = r
@@ -136,8 +146,7 @@ func (w *writer) serve(r *request) {
 			return
 		}
 		w.add(r)
-		octets += r.step.size()
-		if len(w.taken) >= maxBatchSteps || octets >= maxBatchOctets {
+		if w.batch.steps >= maxBatchSteps || w.batch.octets >= maxBatchOctets {
 			break
 		}
 		select {
@@ -151,19 +160,22 @@ func (w *writer) serve(r *request) {
 	}
 }
 
-// add puts one step into the batch or answers it.
+// add puts steps into the batch, or answers if none of them can be.
 func (w *writer) add(r *request) {
 	if !r.taken.CompareAndSwap(false, true) {
 		return
 	}
+	before := w.batch.steps
 	if r.err = w.db.Err(); r.err == nil {
-		r.err = r.step.write(&w.batch)
+		for i := range r.steps {
+			r.steps[i].err = w.batch.add(r.steps[i].step)
+			r.steps[i].pos = w.batch.state.Position
+		}
 	}
-	if r.err != nil {
+	if w.batch.steps == before {
 		close(r.done)
 		return
 	}
-	r.pos = w.batch.state.Position
 	w.taken = append(w.taken, r)
 }
 
@@ -171,10 +183,11 @@ func (w *writer) add(r *request) {
 func (w *writer) flush() {
 	err := w.write()
 	for _, r := range w.taken {
-		if r.err = err; err != nil {
-			r.pos = 0
-		} else {
-			w.db.changed(r.step.touched(), w.state.Position)
+		r.err = err
+		for i := range r.steps {
+			if s := &r.steps[i]; err == nil && s.err == nil {
+				w.db.changed(s.step.touched(), w.state.Position)
+			}
 		}
 		close(r.done)
 	}
@@ -206,57 +219,4 @@ func (w *writer) alone(r *request) {
 		r.err = r.alone(w)
 	}
 	close(r.done)
-}
-
-// A batch is what the next write will hold.
-type batch struct {
-	leveldb.Batch
-	w     *writer
-	state state             // after the batch
-	seen  map[string][]byte // what it puts at heads, keys and claims
-	names []string          // keys for the directory
-}
-
-func (b *batch) reset() {
-	b.Reset()
-	b.state = b.w.state
-	clear(b.seen)
-	b.names = b.names[:0]
-}
-
-// get gives what stands at the key of a head, key or claim, the batch included;
-// nil if nothing does.
-func (b *batch) get(key []byte) ([]byte, error) {
-	if v, ok := b.seen[string(key)]; ok {
-		return v, nil
-	}
-	if b.w.db.names.absent(string(key[:2]), string(key[2:])) {
-		return nil, nil
-	}
-	v, err := b.w.db.ldb.Get(key, nil)
-	if errors.Is(err, leveldb.ErrNotFound) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, b.w.db.readError(err)
-	}
-	return v, nil
-}
-
-// set puts the value of a head, key or claim.
-func (b *batch) set(key, value []byte, fresh bool) {
-	b.Put(key, value)
-	b.seen[string(key)] = value
-	if fresh {
-		b.names = append(b.names, string(key))
-	}
-}
-
-// log gives the event its position.
-func (b *batch) log(event []byte) {
-	b.state.Position++
-	b.state.Chain = b.state.Chain.next(event)
-	value := append(append(make([]byte, 0, len(b.state.Chain)+len(event)), b.state.Chain[:]...), event...)
-	b.state.LogBytes += uint64(len(value))
-	b.Put(logKey(b.state.Position), value)
 }

@@ -3,6 +3,7 @@ package storetest
 import (
 	"context"
 	"errors"
+	"math"
 	"sync"
 	"testing"
 
@@ -188,7 +189,7 @@ func testBadChange(t *testing.T, s store.Store) {
 
 func testHeadFields(t *testing.T, s store.Store) {
 	h := Head(Account(1), 1)
-	h.Created, h.NextSeq, h.Records, h.Bytes = -1, 1<<62, 1<<30, 1<<40
+	h.Created, h.NextSeq, h.Records, h.Bytes = -1, 1<<62, 1<<30, math.MaxInt
 	h.Key = []byte("\x00\xff")
 	h.Domains = []store.Domain{
 		{Name: rr.MustName("z.example"), Contact: rr.MustName("Host.master.example"), TTL: 1<<32 - 1},
