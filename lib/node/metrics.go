@@ -10,6 +10,7 @@ import (
 // metrics are the numbers on the status page, in the order of the page.
 func (n *node) metrics() []status.Metric {
 	list := append(n.updateMetrics(), n.queryMetrics()...)
+	list = append(list, n.answerMetrics()...)
 	list = append(list, n.wireMetrics()...)
 	list = append(list, n.dnssecMetrics()...)
 	return append(list, status.Metric{
@@ -86,22 +87,6 @@ func (n *node) queryMetrics() []status.Metric {
 			}
 		}
 	}
-	for _, how := range []struct {
-		name string
-		read func(serve.Answers) float64
-	}{
-		{"drawn", func(a serve.Answers) float64 { return float64(a.Drawn) }},
-		{"denied", func(a serve.Answers) float64 { return float64(a.Denied) }},
-	} {
-		list = append(list, status.Metric{Name: "dns_answers_total", Help: "Answers that were not kept before: drawn from storage, or denied by the outline of what exists.",
-			Labels: map[string]string{"from": how.name}, Value: func() float64 { return how.read(n.dns.Answers()) }})
-	}
-	list = append(list,
-		status.Metric{Name: "dns_answers_kept", Help: "Finished answers in memory.", Gauge: true,
-			Value: func() float64 { return float64(n.dns.Answers().Kept) }},
-		status.Metric{Name: "dns_answers_octets", Help: "Octets of memory that finished answers take.", Gauge: true,
-			Value: func() float64 { return float64(n.dns.Answers().Octets) }},
-	)
 	stats := func(f func(serve.Stats) float64) func() float64 { return func() float64 { return f(n.dns.Stats()) } }
 	return append(list,
 		status.Metric{Name: "dns_connections", Help: "TCP connections that there are.", Gauge: true,
@@ -114,5 +99,25 @@ func (n *node) queryMetrics() []status.Metric {
 			Value: stats(func(s serve.Stats) float64 { return float64(s.StoreErrors) })},
 		status.Metric{Name: "dns_panics_total", Help: "Questions whose answer failed in the program.",
 			Value: stats(func(s serve.Stats) float64 { return float64(s.Panics) })},
+	)
+}
+
+// answerMetrics tell where answers come from.
+func (n *node) answerMetrics() (list []status.Metric) {
+	for _, how := range []struct {
+		name string
+		read func(serve.Answers) float64
+	}{
+		{"drawn", func(a serve.Answers) float64 { return float64(a.Drawn) }},
+		{"denied", func(a serve.Answers) float64 { return float64(a.Denied) }},
+	} {
+		list = append(list, status.Metric{Name: "dns_answers_total", Help: "Answers that were not kept before: drawn from storage, or denied by the outline of what exists.",
+			Labels: map[string]string{"from": how.name}, Value: func() float64 { return how.read(n.dns.Answers()) }})
+	}
+	return append(list,
+		status.Metric{Name: "dns_answers_kept", Help: "Finished answers in memory.", Gauge: true,
+			Value: func() float64 { return float64(n.dns.Answers().Kept) }},
+		status.Metric{Name: "dns_answers_octets", Help: "Octets of memory that finished answers take.", Gauge: true,
+			Value: func() float64 { return float64(n.dns.Answers().Octets) }},
 	)
 }

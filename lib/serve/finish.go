@@ -28,7 +28,8 @@ func (d *DNS) finish(r *zone.Response, m message, out []byte) []byte {
 	if !d.withinRate(r, m) {
 		return nil
 	}
-	if m.asked.padding {
+	if m.asked.padding && r.EDNS {
+		d.counters.options.padding.Add(1)
 		pad(r, m, d.optSize())
 	}
 	return d.write(r, m, out)

@@ -105,9 +105,6 @@ func (d *DNS) patience() uint16 {
 
 // pad makes the length of a response a multiple of the block's.
 func pad(r *zone.Response, m message, size uint16) {
-	if !r.EDNS {
-		return
-	}
 	var w wire.Writer
 	r.Write(&w, nil, m.question, size)
 	n := w.Len() + optHeader

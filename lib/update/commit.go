@@ -110,15 +110,12 @@ func (s *Server) again(t *task, proofs map[rr.Name]*zone.Refusal) {
 func (s *Server) apply(v store.View, t *task, proofs map[rr.Name]*zone.Refusal) {
 	order := zone.Order{
 		Request: t.req, Hash: t.hash, Account: t.head.Account, Base: s.Base, Quota: s.Quota, Now: t.now.Unix(), Records: t.records,
-		Prove: func(domain rr.Name) *zone.Refusal {
-			r, looked := proofs[domain]
-			if !looked {
-				// It was the account's own when prove asked, and now is not.
-				return &zone.Refusal{Code: nup.CodeProofDisagree, Text: "the domain's owner changed meanwhile"}
-			}
-			return r
-		},
-		NewKey: newKey(t.req),
+	}
+	if t.asks(nup.OpValidate) {
+		order.Prove = proved(proofs)
+	}
+	if t.asks(nup.OpRekey) {
+		order.NewKey = newKey(t.req)
 	}
 	if t.head.Version == 0 {
 		order.Account = t.keyID
@@ -135,6 +132,18 @@ func (s *Server) apply(v store.View, t *task, proofs map[rr.Name]*zone.Refusal) 
 		t.end(r)
 	default:
 		t.at = applied
+	}
+}
+
+// proved answers with what was looked up.
+func proved(proofs map[rr.Name]*zone.Refusal) func(domain rr.Name) *zone.Refusal {
+	return func(domain rr.Name) *zone.Refusal {
+		r, looked := proofs[domain]
+		if !looked {
+			// It was the account's own when prove asked, and now is not.
+			return &zone.Refusal{Code: nup.CodeProofDisagree, Text: "the domain's owner changed meanwhile"}
+		}
+		return r
 	}
 }
 

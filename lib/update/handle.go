@@ -28,10 +28,9 @@ func (s *Server) Handle(ctx context.Context, packet []byte, from netip.AddrPort)
 
 // open reads a task's packet and checks what it tells by itself.
 func (s *Server) open(t *task) {
-	var err error
-	var bad *nup.ParseError
-	t.req, err = nup.ParseDatagram(t.packet)
-	if err != nil && !errors.As(err, &bad) {
+	req, err := nup.ParseDatagram(t.packet)
+	bad, answerable := errors.AsType[*nup.ParseError](err)
+	if err != nil && !answerable {
 		s.Count.NotNUP.Add(1)
 		t.end(nil)
 		return
@@ -42,17 +41,18 @@ func (s *Server) open(t *task) {
 		t.end(nil)
 		return
 	}
-	if bad != nil {
-		s.Count.Refused.Add(1)
-		t.end(bad.Reply())
-		return
+	var r *nup.Reply
+	if answerable {
+		r = bad.Reply()
+	} else {
+		r = s.structure(req)
 	}
-	if r := s.structure(t.req); r != nil {
+	if r != nil {
 		s.Count.Refused.Add(1)
 		t.end(r)
 		return
 	}
-	t.at, t.keyID = opened, t.req.KeyID()
+	t.at, t.req, t.keyID = opened, req, req.KeyID()
 }
 
 // judge checks an opened task, the cheapest checks first, and applies it to the

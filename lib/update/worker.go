@@ -15,7 +15,7 @@ import (
 
 // workersEach is how many workers a socket has: while the disk writes what one
 // of them has brought, another receives and verifies.
-const workersEach = 3
+const workersEach = 2
 
 // turnEvery is after how many signatures a worker lets others have a turn.
 const turnEvery = 2

@@ -112,8 +112,8 @@ type draft struct {
 	order  Order
 	view   store.View
 	head   store.Head
-	all    *Records          // what is stored, nil if it is read name by name
-	nodes  map[rr.Name]*node // names that were read or changed, by lower-case owner
+	all    *Records         // what is stored, nil if it is read name by name
+	nodes  map[rr.Name]node // names that were read or changed, by lower-case owner
 	claims []rr.Name
 	err    error // the store's
 }
@@ -129,7 +129,7 @@ func newDraft(v store.View, head store.Head, o Order) *draft {
 		head = store.Head{Account: o.Account, KeyID: o.Request.KeyID(), Key: o.Request.Key, Created: o.Now}
 	}
 	head.Domains = append([]store.Domain(nil), head.Domains...)
-	d := &draft{order: o, view: v, head: head, all: o.Records, nodes: map[rr.Name]*node{}}
+	d := &draft{order: o, view: v, head: head, all: o.Records, nodes: map[rr.Name]node{}}
 	switch {
 	case head.Version == 0:
 		d.all = &Records{}
@@ -153,7 +153,7 @@ func (d *draft) node(owner rr.Name) []rr.Set {
 	if err != nil {
 		d.err = err
 	}
-	d.nodes[key] = &node{sets, sets}
+	d.nodes[key] = node{sets, sets}
 	return sets
 }
 
@@ -166,8 +166,7 @@ func (d *draft) put(s rr.Set) {
 	old := d.node(key)
 	n, ok := d.nodes[key]
 	if !ok {
-		n = &node{before: old}
-		d.nodes[key] = n
+		n.before = old
 	}
 	n.now = make([]rr.Set, 0, len(old)+1)
 	for _, o := range old {
@@ -178,6 +177,7 @@ func (d *draft) put(s rr.Set) {
 	if len(s.Data) > 0 {
 		n.now = append(n.now, s)
 	}
+	d.nodes[key] = n
 }
 
 // below reports whether a name strictly below owner has an RRset that stop

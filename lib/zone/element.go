@@ -190,7 +190,7 @@ func (d *draft) admit(s rr.Set) *Refusal {
 		return refuse(nup.CodeBadData, "%s %s would be larger than a DNS message", s.Owner, s.Type)
 	}
 	for _, check := range surroundings {
-		if r := check(d, &s); r != nil || d.err != nil {
+		if r := check(d, s); r != nil || d.err != nil {
 			return r
 		}
 	}
@@ -199,12 +199,12 @@ func (d *draft) admit(s rr.Set) *Refusal {
 }
 
 // surroundings are the checks of an RRset against the rest of the account.
-var surroundings = []func(*draft, *rr.Set) *Refusal{
+var surroundings = []func(*draft, rr.Set) *Refusal{
 	(*draft).fits, (*draft).apex, (*draft).wildcard, (*draft).alone, (*draft).cuts, (*draft).covered,
 }
 
 // fits checks that the name exists below every suffix of the account.
-func (d *draft) fits(s *rr.Set) *Refusal {
+func (d *draft) fits(s rr.Set) *Refusal {
 	if len(s.Owner)+1+len(d.head.Account)+len(d.order.Base) > rr.MaxName {
 		return refuse(nup.CodeNameTooLong, "%s is too long below the account's name", s.Owner)
 	}
@@ -219,7 +219,7 @@ func (d *draft) fits(s *rr.Set) *Refusal {
 // apex checks what may stand at "@": the top of an owned domain has an SOA, so
 // no CNAME; NS there replace the automatic ones, and DNSKEY, CDS and CDNSKEY
 // stand beside them, and so need an owned domain; DS belong to the parent.
-func (d *draft) apex(s *rr.Set) *Refusal {
+func (d *draft) apex(s rr.Set) *Refusal {
 	if s.Owner != "" {
 		return nil
 	}
@@ -227,7 +227,7 @@ func (d *draft) apex(s *rr.Set) *Refusal {
 	switch {
 	case s.Type == rr.TypeCNAME && owns:
 		return refuse(nup.CodeBadData, "a domain's apex cannot be a CNAME (RFC 1034 section 3.6.2)")
-	case ofZone(*s) && !owns:
+	case ofZone(s) && !owns:
 		return refuse(nup.CodeBadData, "%s at @ need an owned domain", s.Type)
 	case s.Type == rr.TypeDS:
 		return refuse(nup.CodeBadData, "DS at @ belong into the parent zone")
@@ -237,7 +237,7 @@ func (d *draft) apex(s *rr.Set) *Refusal {
 
 // wildcard refuses what has no agreed meaning at "*" (RFC 4592 sections 4.2 to
 // 4.4).
-func (d *draft) wildcard(s *rr.Set) *Refusal {
+func (d *draft) wildcard(s rr.Set) *Refusal {
 	if s.Owner.Wildcard() && (s.Type == rr.TypeNS || s.Type == rr.TypeDNAME || s.Type == rr.TypeDS) {
 		return refuse(nup.CodeBadData, "%s at a wildcard (RFC 4592 section 4)", s.Type)
 	}
@@ -247,7 +247,7 @@ func (d *draft) wildcard(s *rr.Set) *Refusal {
 // alone keeps CNAME apart from all other data and ALIAS apart from addresses,
 // and CNAME, DNAME and ALIAS single (RFC 1034 section 3.6.2, RFC 6672 section
 // 2.4).
-func (d *draft) alone(s *rr.Set) *Refusal {
+func (d *draft) alone(s rr.Set) *Refusal {
 	if (s.Type == rr.TypeCNAME || s.Type == rr.TypeDNAME || s.Type == rr.TypeALIAS) && len(s.Data) > 1 {
 		return refuse(nup.CodeBadData, "%s has a %s already", s.Owner, s.Type)
 	}
@@ -255,7 +255,7 @@ func (d *draft) alone(s *rr.Set) *Refusal {
 		if other.Type != s.Type && (other.Type == rr.TypeCNAME || s.Type == rr.TypeCNAME) {
 			return refuse(nup.CodeBadData, "%s cannot have %s beside %s (RFC 1034 section 3.6.2)", s.Owner, s.Type, other.Type)
 		}
-		if other.Type == rr.TypeALIAS && glue(*s) || s.Type == rr.TypeALIAS && glue(other) {
+		if other.Type == rr.TypeALIAS && glue(s) || s.Type == rr.TypeALIAS && glue(other) {
 			return refuse(nup.CodeBadData, "%s cannot have %s beside %s: an ALIAS stands for the addresses", s.Owner, s.Type, other.Type)
 		}
 	}
@@ -263,10 +263,10 @@ func (d *draft) alone(s *rr.Set) *Refusal {
 }
 
 // cuts checks what a delegation or a DNAME would hide at and below its owner.
-func (d *draft) cuts(s *rr.Set) *Refusal {
+func (d *draft) cuts(s rr.Set) *Refusal {
 	delegates := s.Type == rr.TypeNS && s.Owner != ""
 	if delegates || s.Owner != "" && d.set(s.Owner, rr.TypeNS) != nil {
-		if other := hidden(append(slices.Clone(d.node(s.Owner)), *s)); other != nil {
+		if other := hidden(append(slices.Clone(d.node(s.Owner)), s)); other != nil {
 			return refuse(nup.CodeBadData, "%s is delegated: %s there would not be served", s.Owner, other.Type)
 		}
 	}
@@ -290,10 +290,10 @@ func hidden(sets []rr.Set) *rr.Set {
 }
 
 // covered refuses data that a delegation or a DNAME above it would hide.
-func (d *draft) covered(s *rr.Set) *Refusal {
+func (d *draft) covered(s rr.Set) *Refusal {
 	for up := s.Owner; up != ""; {
 		up = up.Parent()
-		if up != "" && d.set(up, rr.TypeNS) != nil && !glue(*s) {
+		if up != "" && d.set(up, rr.TypeNS) != nil && !glue(s) {
 			return refuse(nup.CodeBadData, "%s is below the delegation of %s and not glue", s.Owner, up)
 		}
 		if d.set(up, rr.TypeDNAME) != nil {

@@ -90,7 +90,7 @@ func (d *draft) left(h store.Head) *Records {
 	}
 	r := &Records{make([]name, 0, len(d.all.names)+len(d.nodes))}
 	for _, n := range d.all.names {
-		if d.nodes[n.owner] == nil {
+		if _, touched := d.nodes[n.owner]; !touched {
 			r.names = append(r.names, n)
 		}
 	}
