@@ -4,10 +4,11 @@ STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.3.0
 FUZZTIME    = 60s
 TIME        = 1h
+SEEDS       = 1000000
 PREFIX      = /usr/local
 ONCE        =
 
-.PHONY: all demo test tools check race vuln cover fuzz hostile bench bench-short bench-check bench-million profile install clean
+.PHONY: all demo test tools check race vuln cover fuzz sim model hostile bench bench-short bench-check bench-million profile install clean
 
 all:
 	@mkdir -p bin
@@ -48,6 +49,14 @@ cover:
 # Every fuzz target in turn, FUZZTIME each.
 fuzz:
 	@sh t/fuzz.sh $(FUZZTIME)
+
+# The chain in a simulated world, SEEDS times.
+sim:
+	go test -count=1 -timeout 0 -run TestSeeds ./lib/chain/sim -seeds $(SEEDS)
+
+# Every state of a chain within larger bounds than the test has.
+model:
+	go test -count=1 -timeout 0 ./t/model -large
 
 # Mutated packets against a running node, for TIME.
 hostile:

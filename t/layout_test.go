@@ -32,8 +32,19 @@ var rooms = map[string][]string{
 	"sock":            {},
 	"update":          {"sock", "rr", "key", "nup", "store", "zone", "limit", "claim"},
 	"serve":           {"sock", "rr", "store", "zone", "cookie", "rrl", "wire", "cache"},
-	"status":          {"nup", "serve", "store", "update"},
-	"node":            {"cli", "ndb", "rr", "key", "nup", "store", "store/leveldb", "dnssec", "zone", "claim", "limit", "cookie", "rrl", "update", "serve", "sock", "status"},
+	"ca":              {"ndb"},
+	"link":            {"ca", "chain", "chain/frame"},
+
+	"chain":                    {},
+	"chain/frame":              {"chain"},
+	"chain/internal/safeguard": {},
+	"chain/internal/memory":    {"chain", "chain/replica"},
+	"chain/replica":            {"chain", "chain/internal/safeguard"},
+	"chain/plan":               {"chain"},
+	"chain/sim":                {},
+
+	"status": {"nup", "serve", "store", "update"},
+	"node":   {"cli", "ndb", "rr", "key", "nup", "store", "store/leveldb", "dnssec", "zone", "claim", "limit", "cookie", "rrl", "update", "serve", "sock", "status"},
 }
 
 // homes says which rooms alone may use a module of others, outside of tests.
@@ -49,7 +60,7 @@ var homes = map[string][]string{
 }
 
 // pure rooms have their time, randomness, files and sockets given to them.
-var pure = []string{"lib/rr", "lib/nup", "lib/zone", "lib/ndb", "lib/cookie", "lib/rrl", "lib/wire"}
+var pure = []string{"lib/rr", "lib/nup", "lib/zone", "lib/ndb", "lib/cookie", "lib/rrl", "lib/wire", "lib/chain", "lib/chain/frame", "lib/chain/plan", "lib/chain/replica"}
 
 // TestLayout checks the directions of import that README.md promises.
 func TestLayout(t *testing.T) {

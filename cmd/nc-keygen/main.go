@@ -9,6 +9,11 @@
 //	nc-keygen -admit file [-server server] < key
 //	nc-keygen -dnssec [-next] [-o file] [< secret] [> file]
 //	nc-keygen -ds zone... < secret
+//	nc-keygen -ca [-o file] cluster [> file]
+//	nc-keygen -ca -next [-o file] < authority [> file]
+//	nc-keygen -ca -roots < authority
+//	nc-keygen -ca -issue [-host list] [-for time] [-o file] name < authority [> file]
+//	nc-keygen -ca -join [-host list] [-for time] [-o file] name < authority [> file]
 //
 // A key is an account: whoever has the key changes the account's records, and
 // nobody has to be asked for one. A new key is Ed25519, or with -dsa DSA of
@@ -45,6 +50,15 @@
 // epoch go away when its line is deleted from the file, which is safe once no
 // parent has its DS and its signatures are gone from caches: a week later.
 //
+// With -ca an operator makes the authority by which the members of a cluster of
+// nc-chain know each other; keep it on the nodes that issue certificates, or on
+// none. With -issue it makes the file of a member, "node/ID" or "client/ID", with a
+// new key. With -join it makes a token that the member, or who steals it, can turn
+// into such a file once, at a node that issues. With -next the authority is written
+// with a new certificate added, which members learn of when they renew and which
+// signs a day later; when all have renewed, the two blocks of the old one can be
+// deleted from the file. With -roots the certificates alone are printed.
+//
 // Exit status: 0 done, 1 the key is refused or something would be overwritten,
 // 2 wrong usage, 111 no room on the disk: try again.
 //
@@ -56,6 +70,9 @@
 //	openssl genpkey -algorithm ed25519 | nc-keygen -import -o me.key
 //	nc-keygen -ds example.com < dnssec.secret
 //	nc-keygen -pub < me.key | nc-keygen -admit token.secret -server namecast.example
+//	nc-keygen -ca -o ca.key c1
+//	nc-keygen -ca -issue -host n1.example.net,192.0.2.1 -o n1.pem node/n1 < ca.key
+//	nc-keygen -ca -join -o n2.token node/n2 < ca.key
 package main
 
 import (
@@ -67,7 +84,6 @@ import (
 	"syscall"
 
 	"namecast/lib/cli"
-	"namecast/lib/key"
 )
 
 func main() { cli.Tool{Name: "nc-keygen", Source: source, Run: run}.Main() }
@@ -81,18 +97,16 @@ const maxZones = 100000
 func run(ctx context.Context, fs *flag.FlagSet, parse func() error) error {
 	var o options
 	var d dnssecForms
-	fs.IntVar(&o.bits, "dsa", 0, "make a DSA key of so many `bits`: 1024, 2048 or 3072")
-	fs.StringVar(&o.server, "server", "", "`server` of the key: [service@]host[:port]")
-	fs.StringVar(&o.out, "o", "", "write the key to this new `file`")
-	fs.BoolVar(&o.importing, "import", false, "write the secret key on standard input as a key file")
-	fs.BoolVar(&o.hash, "hash", false, "print the account of the key on standard input")
-	fs.BoolVar(&o.public, "pub", false, "print the public key of the key on standard input")
-	fs.StringVar(&o.admit, "admit", "", "print an admission token made with the secret in this `file`")
-	fs.BoolVar(&d.secret, "dnssec", false, "make a secret of DNSSEC keys")
-	fs.BoolVar(&d.next, "next", false, "with -dnssec: add keys to the secret on standard input")
-	fs.BoolVar(&d.ds, "ds", false, "print DS records of zones from the secret on standard input")
+	var c caForms
+	o.register(fs)
+	d.register(fs)
+	c.register(fs)
 	if err := cli.Parse(fs, parse, maxZones); err != nil {
 		return err
+	}
+	if c.asked() {
+		c.next = d.next
+		return c.run(o, d, fs.Args())
 	}
 	if d.asked() {
 		return d.run(o, fs.Args())
@@ -116,23 +130,4 @@ func run(ctx context.Context, fs *flag.FlagSet, parse func() error) error {
 		}
 	}
 	return o.write(f)
-}
-
-// write writes what was asked for.
-func (o options) write(f key.File) error {
-	switch {
-	case o.hash:
-		return show(f.Account)
-	case o.public:
-		return show(f.PublicLine())
-	case o.admit == "":
-		return save(f, o.out)
-	case f.Service == "":
-		return cli.UsageError("no service: write -server service@host")
-	}
-	secret, err := key.LoadTokenSecret(o.admit)
-	if err != nil {
-		return err
-	}
-	return show(key.Token(secret, f.Service, f.Account))
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"crypto/rand"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 
@@ -16,6 +17,16 @@ type options struct {
 	bits                    int    // of a DSA key; 0 makes an Ed25519 key
 	server, out, admit      string // -server, -o and -admit
 	importing, hash, public bool   // -import, -hash and -pub
+}
+
+func (o *options) register(fs *flag.FlagSet) {
+	fs.IntVar(&o.bits, "dsa", 0, "make a DSA key of so many `bits`: 1024, 2048 or 3072")
+	fs.StringVar(&o.server, "server", "", "`server` of the key: [service@]host[:port]")
+	fs.StringVar(&o.out, "o", "", "write the key to this new `file`")
+	fs.BoolVar(&o.importing, "import", false, "write the secret key on standard input as a key file")
+	fs.BoolVar(&o.hash, "hash", false, "print the account of the key on standard input")
+	fs.BoolVar(&o.public, "pub", false, "print the public key of the key on standard input")
+	fs.StringVar(&o.admit, "admit", "", "print an admission token made with the secret in this `file`")
 }
 
 // check refuses flags that do not go together, and tells whether the key is
@@ -81,4 +92,23 @@ func (o options) place(f *key.File) error {
 	}
 	f.Service, f.Server = cmp.Or(service, f.Service), server
 	return nil
+}
+
+// write writes what was asked for.
+func (o options) write(f key.File) error {
+	switch {
+	case o.hash:
+		return show(f.Account)
+	case o.public:
+		return show(f.PublicLine())
+	case o.admit == "":
+		return save(f, o.out)
+	case f.Service == "":
+		return cli.UsageError("no service: write -server service@host")
+	}
+	secret, err := key.LoadTokenSecret(o.admit)
+	if err != nil {
+		return err
+	}
+	return show(key.Token(secret, f.Service, f.Account))
 }

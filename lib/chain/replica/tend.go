@@ -1,0 +1,93 @@
+package replica
+
+import (
+	"math"
+	"time"
+
+	"namecast/lib/chain"
+	"namecast/lib/chain/internal/safeguard"
+)
+
+// A tending is what the tail tells of its recruit, or a barred member of itself.
+type tending struct {
+	kind   ReportKind
+	nextAt time.Duration
+}
+
+// tell reports something to the controller, again and again as long as it holds.
+func (r *Replica) tell(kind ReportKind, about chain.Member) {
+	t := &r.tended
+	if t.kind == kind && r.now < t.nextAt {
+		return
+	}
+	t.kind, t.nextAt = kind, r.now+5*r.opt.Retry
+	r.emit(Report{Epoch: r.row.Epoch, Kind: kind, Member: about})
+}
+
+// tendRecruit looks after the recruit. When it is near, commits are gated on it,
+// which makes it the equal of a member for all that is committed from then on;
+// when it also has all that was committed before, it can be promoted.
+func (r *Replica) tendRecruit() {
+	d := &r.recruit
+	if r.role == Barred {
+		r.tell(Fenced, r.self)
+		return
+	}
+	if d.to.IsZero() || !r.isTail() || !r.active {
+		return
+	}
+	follows := d.known && d.copy == nil
+	behind := !follows || d.durable < r.log.durable
+	if behind && !d.behind {
+		d.moved = r.now
+	}
+	d.behind = behind
+	r.setPace(follows)
+	if follows && !r.gate && d.durable+r.opt.GateLag >= r.log.durable && !r.off(safeguard.Gate) {
+		r.gate = true
+	}
+	switch {
+	case behind && r.now-d.moved >= r.opt.Stall:
+		r.tell(Stalled, d.to)
+	case follows && d.durable >= r.commit && (r.gate || r.off(safeguard.Gate)):
+		r.tell(Ready, d.to)
+	default:
+		r.tended = tending{}
+	}
+}
+
+// A pace slows down commits for a recruit that would never come near otherwise.
+// Writers feel it when the head has as much pending as it may.
+type pace struct {
+	follows bool
+	since   time.Duration // it follows since then
+	on      bool
+	commit  chain.LSN // committed, and durable at the recruit, when it began
+	durable chain.LSN
+}
+
+// setPace starts the pace when the recruit has followed for long.
+func (r *Replica) setPace(follows bool) {
+	p := &r.recruit.paced
+	switch {
+	case !follows:
+		*p = pace{}
+	case !p.follows:
+		p.follows, p.since = true, r.now
+	case !p.on && !r.gate && r.now-p.since >= r.opt.Pace:
+		p.on, p.commit, p.durable = true, r.commit, r.recruit.durable
+	}
+}
+
+// recruitLimit is up to where the tail may commit as far as the recruit is
+// concerned: what the recruit has, once commits are gated.
+func (r *Replica) recruitLimit() chain.LSN {
+	p := &r.recruit.paced
+	switch {
+	case r.gate:
+		return r.recruit.durable
+	case p.on:
+		return p.commit + (r.recruit.durable-p.durable)/2
+	}
+	return math.MaxUint64
+}
