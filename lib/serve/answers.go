@@ -148,12 +148,20 @@ func (a *answers) find(key []byte, now time.Time) (f finished, ok bool) {
 	if a.held == nil {
 		return f, false
 	}
-	b, ok := a.held.Get(key)
-	if !ok {
-		if b, ok = a.made.Get(key); !ok {
-			return f, false
+	// A name may have come or gone: what one cache has of it may be out of date
+	// and what the other has not.
+	for _, c := range [...]*cache.Cache{a.held, a.made} {
+		if b, found := c.Get(key); found {
+			if f, ok = a.parse(b, now); ok {
+				return f, true
+			}
 		}
 	}
+	return f, false
+}
+
+// parse reads what is kept; it is not ok if that is out of date.
+func (a *answers) parse(b []byte, now time.Time) (f finished, ok bool) {
 	f.flags, f.rcode, f.counts = b[0], b[2], [3]byte(b[3:])
 	f.class, f.suffix, f.serial = rrl.Class(b[6]), int(b[7]), int(binary.BigEndian.Uint16(b[8:]))
 	f.star = b[1]&hasStar != 0

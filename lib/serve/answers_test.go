@@ -295,6 +295,21 @@ func TestFinishedAnswersAllocateNothing(t *testing.T) {
 	}
 }
 
+// TestNameThatWent keeps the denial of a name whose answer was kept before.
+func TestNameThatWent(t *testing.T) {
+	w := newTwins(t, true)
+	w.populate()
+	query := turnQuery(t, []byte{3, 1, 0, 0, 1 | 2<<1 | 8, 0})
+	w.ask(query, overUDP)
+	w.commit(ann, []string{"example.com"}, "www A")
+	w.ask(query, overUDP)
+	before := w.fast.Answers().Drawn
+	w.ask(query, overUDP)
+	if after := w.fast.Answers().Drawn; after != before {
+		t.Errorf("drawn %d times again", after-before)
+	}
+}
+
 // TestChangeIsSeenAtOnce asks as soon as a change was committed.
 func TestChangeIsSeenAtOnce(t *testing.T) {
 	w := newTwins(t, false)

@@ -10,6 +10,7 @@ import (
 
 	"namecast/lib/rr"
 	"namecast/lib/rrl"
+	"namecast/lib/store"
 	"namecast/lib/wire"
 	"namecast/lib/zone"
 )
@@ -163,22 +164,17 @@ func (a *answers) lacks(hashes, rel []byte) bool {
 }
 
 // learn keeps the outline that a name is in which was found not to exist, or that
-// there is none.
-func (d *DNS) learn(p *plain, key []byte, r *zone.Response) {
+// there is none. The view was opened after so many changes.
+func (d *DNS) learn(v store.View, missing rr.Name, changes uint64) {
 	a := &d.answers
-	if a.held == nil || p.missing || !r.MadeUp || r.Wildcard != "" || r.Rcode == dns.RcodeRefused || r.Err != nil {
+	if a.held == nil {
 		return
 	}
-	w := a.witness()
-	v, err := d.Store.View()
-	if err != nil {
-		return
-	}
-	defer v.Release()
-	root, err := d.Service.Root(v, rr.Name(key[:len(p.Name)-1]))
+	root, err := d.Service.Root(v, missing)
 	if _, known := a.learned([]byte(root)); err != nil || root == "" || known {
 		return
 	}
+	w := a.witness()
 	o, ok, err := d.Service.Outline(w.watch(v), root)
 	b, fits := w.append(nil)
 	if err != nil || !fits || len(o.Names) == 0 && ok {
@@ -189,7 +185,7 @@ func (d *DNS) learn(p *plain, key []byte, r *zone.Response) {
 	} else {
 		b = append(b, 0)
 	}
-	if a.changes.Load() == w.changes {
+	if a.changes.Load() == changes {
 		a.held.Put(append([]byte(root), outlineKey...), b)
 	}
 }

@@ -17,11 +17,7 @@ import (
 // ordinary reports whether a question for a type asks for data of zones and for
 // nothing else.
 func ordinary(t rr.Type) bool {
-	switch uint16(t) {
-	case dns.TypeOPT, dns.TypeTKEY, dns.TypeTSIG, dns.TypeAXFR, dns.TypeIXFR:
-		return false
-	}
-	return !nobodyAsks(uint16(t))
+	return uint16(t) != dns.TypeAXFR && uint16(t) != dns.TypeIXFR && !nobodyAsks(uint16(t))
 }
 
 // plain responds to a plain question, with a finished answer if there is one. It
@@ -97,16 +93,13 @@ func (p *plain) question() []byte {
 func (p *plain) size(f finished) int {
 	n := wire.HeaderSize + len(p.Name) + 4 + len(f.body)
 	if p.EDNS {
-		n += optSize
+		n += wire.OPTSize
 	}
 	if p.asked.cookie > cookie.Malformed {
 		n += optHeader + cookie.Size
 	}
 	return n
 }
-
-// optSize is that of an OPT record without options, in octets.
-const optSize = 11
 
 // give makes the response of a finished answer, in out if it fits there. What
 // is alike to it is counted under a part of the name, in lower case.
@@ -173,8 +166,13 @@ func (d *DNS) draw(p *plain, key, out []byte, s *scratch) []byte {
 	if p.missing {
 		w.noteMissing(q.Name, d.Service.Base)
 	}
-	r := d.fromZones(func(v store.View) *zone.Response { return d.Service.Answer(w.watch(v), q) })
+	r := d.fromZones(func(v store.View) *zone.Response {
+		r := d.Service.Answer(w.watch(v), q)
+		if r.MadeUp && !p.missing && r.Wildcard == "" {
+			d.learn(v, q.Name, w.changes)
+		}
+		return r
+	})
 	d.answers.keep(key, r, w, s)
-	d.learn(p, key, r)
 	return d.finish(r, d.message(r, p), out)
 }

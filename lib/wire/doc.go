@@ -9,6 +9,9 @@ import "encoding/binary"
 // HeaderSize is that of RFC 1035 section 4.1.1, in octets.
 const HeaderSize = 12
 
+// OPTSize is that of an OPT record without options, in octets.
+const OPTSize = 11
+
 // Flags in octets 2 and 3 of a header.
 const (
 	FlagQR = 0x80 // a response
@@ -30,7 +33,6 @@ const (
 	typeOPT      = 41
 	classIN      = 1
 	optionCookie = 10 // RFC 7873
-	optSize      = 11 // of an OPT record without options
 	maxName      = 255
 	maxLabel     = 63
 )

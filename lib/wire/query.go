@@ -51,12 +51,12 @@ func skipLabels(msg []byte) int {
 
 // opt reads the OPT record, which must be all of b.
 func (q *Query) opt(b []byte) bool {
-	if len(b) < optSize || b[0] != 0 || be.Uint16(b[1:]) != typeOPT || b[6] != 0 || int(be.Uint16(b[9:])) != len(b)-optSize {
+	if len(b) < OPTSize || b[0] != 0 || be.Uint16(b[1:]) != typeOPT || b[6] != 0 || int(be.Uint16(b[9:])) != len(b)-OPTSize {
 		return false
 	}
 	flags := be.Uint16(b[7:])
 	q.EDNS, q.Size, q.DO, q.CO = true, be.Uint16(b[3:]), flags&FlagDO != 0, flags&FlagCO != 0
-	options := b[optSize:]
+	options := b[OPTSize:]
 	if len(options) == 0 {
 		return true
 	}

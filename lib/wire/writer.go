@@ -169,7 +169,7 @@ type OPT struct {
 }
 
 // Len is its length, in octets.
-func (o *OPT) Len() int { return optSize + len(o.Options) }
+func (o *OPT) Len() int { return OPTSize + len(o.Options) }
 
 // Append appends the record.
 func (o *OPT) Append(b []byte) []byte {
