@@ -18,12 +18,13 @@ var rooms = map[string][]string{
 	"rrl":             {"limit"},
 	"cookie":          {},
 	"rr":              {},
-	"key":             {"ndb"},
+	"private":         {},
+	"key":             {"ndb", "private"},
 	"nup":             {"rr", "key"},
 	"store":           {"rr"},
 	"store/leveldb":   {"rr", "store"},
 	"store/storetest": {"rr", "store"},
-	"dnssec":          {"rr", "ndb", "limit"},
+	"dnssec":          {"rr", "ndb", "limit", "private"},
 	"wire":            {"rr"},
 	"cache":           {},
 	"zone":            {"rr", "nup", "store", "dnssec", "wire"},
@@ -32,7 +33,7 @@ var rooms = map[string][]string{
 	"sock":            {},
 	"update":          {"sock", "rr", "key", "nup", "store", "zone", "limit", "claim"},
 	"serve":           {"sock", "rr", "store", "zone", "cookie", "rrl", "wire", "cache"},
-	"ca":              {"ndb"},
+	"ca":              {"ndb", "private"},
 	"link":            {"ca", "chain", "chain/frame"},
 
 	"chain":                    {},
@@ -44,7 +45,7 @@ var rooms = map[string][]string{
 	"chain/sim":                {},
 
 	"status": {"nup", "serve", "store", "update"},
-	"node":   {"cli", "ndb", "rr", "key", "nup", "store", "store/leveldb", "dnssec", "zone", "claim", "limit", "cookie", "rrl", "update", "serve", "sock", "status"},
+	"node":   {"cli", "ndb", "rr", "key", "nup", "store", "store/leveldb", "dnssec", "zone", "claim", "limit", "cookie", "rrl", "update", "serve", "sock", "status", "private"},
 }
 
 // homes says which rooms alone may use a module of others, outside of tests.

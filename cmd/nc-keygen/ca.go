@@ -10,6 +10,7 @@ import (
 
 	"namecast/lib/ca"
 	"namecast/lib/cli"
+	"namecast/lib/private"
 )
 
 // caForms are the forms of the tool that are about the authority of a cluster.
@@ -134,11 +135,14 @@ func badName(err error) error {
 func savePrivate(text, path string) error {
 	switch {
 	case path != "":
-		return failure(ca.Save(path, text))
+		if err := private.Save(path, text); err != nil {
+			return failure(fmt.Errorf("make file %q: %w", path, err))
+		}
+		return nil
 	case isTerminal(os.Stdout):
 		return cli.UsageError("standard output is a terminal: write > file or -o file")
 	}
-	if err := ca.Fill(os.Stdout, text); err != nil {
+	if err := private.Fill(os.Stdout, text); err != nil {
 		return failure(fmt.Errorf("write to standard output: %w", err))
 	}
 	return nil

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"namecast/lib/private"
 )
 
 // TestFiles: what is written is read, from files that only their owner can read.
@@ -32,7 +34,7 @@ func TestFiles(t *testing.T) {
 		"token":     {token.Text(), func(p string) (string, error) { t, err := LoadToken(p); return text(t, err) }},
 	} {
 		path := filepath.Join(dir, name)
-		if err := Save(path, c.text); err != nil {
+		if err := private.Save(path, c.text); err != nil {
 			t.Fatal(err)
 		}
 		checkMode(t, path)
@@ -40,18 +42,18 @@ func TestFiles(t *testing.T) {
 		if diff := cmp.Diff(c.text, got); diff != "" || err != nil {
 			t.Errorf("%s: %v\n%s", name, err, diff)
 		}
-		if err := Save(path, "other"); !errors.Is(err, fs.ErrExist) {
+		if err := private.Save(path, "other"); !errors.Is(err, fs.ErrExist) {
 			t.Errorf("%s: saved over a file: %v", name, err)
 		}
 		for _, mode := range []fs.FileMode{0o640, 0o604, 0o610, 0o602} {
 			if err := os.Chmod(path, mode); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := c.load(path); !errors.Is(err, ErrMode) {
+			if _, err := c.load(path); !errors.Is(err, private.ErrMode) {
 				t.Errorf("%s of mode %o: %v", name, mode, err)
 			}
 		}
-		if err := Replace(path, c.text); err != nil {
+		if err := private.Replace(path, c.text); err != nil {
 			t.Fatal(err)
 		}
 		checkMode(t, path)
@@ -76,50 +78,6 @@ func checkMode(t *testing.T, path string) {
 	info, err := os.Stat(path)
 	if err != nil || info.Mode() != 0o600 {
 		t.Errorf("%s: %v, mode %v", path, err, info.Mode())
-	}
-}
-
-// TestReplace: a file left by a process that died in the middle is no hindrance,
-// and a failure leaves the file as it was.
-func TestReplace(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "file")
-	if err := Replace(path, "one"); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(path+".new", []byte("half"), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	if err := Replace(path, "two"); err != nil {
-		t.Fatal(err)
-	}
-	if b, err := os.ReadFile(path); err != nil || string(b) != "two" {
-		t.Errorf("%q, %v", b, err)
-	}
-	checkMode(t, path)
-	if err := os.MkdirAll(path+".new/busy", 0o700); err != nil {
-		t.Fatal(err)
-	}
-	if err := Replace(path, "three"); err == nil {
-		t.Error("replaced although it could not be")
-	}
-	if b, err := os.ReadFile(path); err != nil || string(b) != "two" {
-		t.Errorf("%q, %v", b, err)
-	}
-}
-
-func TestFill(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "file")
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	if err := Fill(f, "secret"); err != nil {
-		t.Fatal(err)
-	}
-	checkMode(t, path)
-	if err := Fill(f, "another"); !errors.Is(err, ErrNotEmpty) {
-		t.Errorf("a file that holds something: %v", err)
 	}
 }
 

@@ -2,9 +2,12 @@ package ca
 
 import (
 	"context"
+	"fmt"
 	"math/rand/v2"
 	"net"
 	"time"
+
+	"namecast/lib/private"
 )
 
 // retry is how long a renewal that failed waits before the next, at first and at
@@ -57,7 +60,10 @@ func (r Renewal) once(ctx context.Context, id Identity) (Identity, error) {
 	if err != nil {
 		return Identity{}, err
 	}
-	return next, Replace(r.File, next.Text())
+	if err := private.Replace(r.File, next.Text()); err != nil {
+		return next, fmt.Errorf("replace file %q: %w", r.File, err)
+	}
+	return next, nil
 }
 
 // sleep waits, and tells whether the context lasted.

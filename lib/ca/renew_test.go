@@ -6,6 +6,8 @@ import (
 	"net"
 	"testing"
 	"time"
+
+	"namecast/lib/private"
 )
 
 // TestRenew: the key stays, the certificate lasts longer, new roots come along.
@@ -68,7 +70,7 @@ func TestRenewal(t *testing.T) {
 		t.Fatal(err)
 	}
 	file := t.TempDir() + "/id"
-	if err := Save(file, id.Text()); err != nil {
+	if err := private.Save(file, id.Text()); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)

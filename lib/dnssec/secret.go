@@ -19,10 +19,6 @@ import (
 var (
 	// ErrSecret: the text is not a secret file.
 	ErrSecret = errors.New("bad secret")
-	// ErrMode: others than the owner may read the file.
-	ErrMode = errors.New("others may read it")
-	// ErrNotEmpty: a secret would be written over or behind what a file holds.
-	ErrNotEmpty = errors.New("not empty, and a secret overwrites nothing")
 	// ErrEpochs: there would be more epochs than MaxEpochs.
 	ErrEpochs = fmt.Errorf("more than %d epochs", MaxEpochs)
 )

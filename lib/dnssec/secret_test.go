@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"namecast/lib/private"
 )
 
 // day is the beginning of the tests' calendar.
@@ -133,7 +135,7 @@ func TestSecretFile(t *testing.T) {
 		if err := os.Chmod(path, mode); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := Load(path); !errors.Is(err, ErrMode) {
+		if _, err := Load(path); !errors.Is(err, private.ErrMode) {
 			t.Errorf("mode %04o: got %v", mode, err)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"namecast/lib/ndb"
+	"namecast/lib/private"
 )
 
 // MaxFile is the longest key file that is read, in octets.
@@ -45,7 +46,7 @@ type File struct {
 func Read(r io.Reader) (File, error) {
 	b, err := io.ReadAll(io.LimitReader(r, MaxFile+1))
 	if err != nil {
-		return File{}, cause(err)
+		return File{}, private.Cause(err)
 	}
 	text := bytes.TrimSpace(b)
 	switch {

@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"namecast/lib/private"
 )
 
 // DefaultPath names the key file that tools use when none is named:
@@ -74,19 +76,19 @@ func LoadTokenSecret(path string) ([]byte, error) {
 func open(path, kind string, read func(*os.File, fs.FileMode) error) error {
 	file, err := os.Open(path)
 	if err != nil {
-		return fmt.Errorf("open %s %q: %w", kind, path, cause(err))
+		return fmt.Errorf("open %s %q: %w", kind, path, private.Cause(err))
 	}
 	defer file.Close()
 	info, err := file.Stat()
 	if err != nil {
-		return fmt.Errorf("read %s %q: %w", kind, path, cause(err))
+		return fmt.Errorf("read %s %q: %w", kind, path, private.Cause(err))
 	}
 	if info.IsDir() {
 		return fmt.Errorf("read %s %q: it is a folder", kind, path)
 	}
 	err = read(file, info.Mode())
 	if err != nil && !errors.Is(err, ErrMode) {
-		return fmt.Errorf("read %s %q: %w", kind, path, cause(err))
+		return fmt.Errorf("read %s %q: %w", kind, path, private.Cause(err))
 	}
 	return err
 }

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"namecast/lib/private"
 )
 
 func TestLoad(t *testing.T) {
@@ -176,7 +178,7 @@ func TestFill(t *testing.T) {
 	if err != nil || info.Mode() != 0o600 || info.Size() != int64(len(f.Text(time.Unix(0, 0)))) {
 		t.Errorf("mode %v, %d octets, error %v", info.Mode(), info.Size(), err)
 	}
-	if err := f.Fill(file, time.Unix(0, 0)); !errors.Is(err, ErrNotEmpty) {
+	if err := f.Fill(file, time.Unix(0, 0)); !errors.Is(err, private.ErrNotEmpty) {
 		t.Errorf("a second key behind the first: error %v", err)
 	}
 	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)

@@ -11,6 +11,7 @@ import (
 
 	"namecast/lib/ca"
 	"namecast/lib/chain/frame"
+	"namecast/lib/private"
 )
 
 // limit is how long tests wait for what has to come.
@@ -51,7 +52,7 @@ func (c *cluster) credentials(t testing.TB, id string) *Credentials {
 func load(t testing.TB, id ca.Identity) *Credentials {
 	t.Helper()
 	path := t.TempDir() + "/identity"
-	if err := ca.Save(path, id.Text()); err != nil {
+	if err := private.Save(path, id.Text()); err != nil {
 		t.Fatal(err)
 	}
 	creds, err := Load(path, func(err error) { t.Error(err) })

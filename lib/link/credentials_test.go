@@ -13,12 +13,13 @@ import (
 
 	"namecast/lib/ca"
 	"namecast/lib/chain/frame"
+	"namecast/lib/private"
 )
 
 // write replaces the file of credentials.
 func write(t *testing.T, c *Credentials, id ca.Identity) {
 	t.Helper()
-	if err := ca.Replace(c.path, id.Text()); err != nil {
+	if err := private.Replace(c.path, id.Text()); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -82,7 +83,7 @@ func TestBadFile(t *testing.T) {
 		t.Errorf("no file: %v", err)
 	}
 	id := c.identity(t, ca.Node, "n1", 0)
-	if err := ca.Save(path, id.Text()); err != nil {
+	if err := private.Save(path, id.Text()); err != nil {
 		t.Fatal(err)
 	}
 	var told []error
@@ -90,7 +91,7 @@ func TestBadFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := ca.Replace(path, "nothing"); err != nil {
+	if err := private.Replace(path, "nothing"); err != nil {
 		t.Fatal(err)
 	}
 	for range 2 {

@@ -6,13 +6,13 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"strings"
 	"time"
 
 	"namecast/lib/cookie"
 	"namecast/lib/limit"
+	"namecast/lib/private"
 	"namecast/lib/rrl"
 	"namecast/lib/sock"
 )
@@ -54,9 +54,9 @@ func (n *node) configureWire() error {
 // wireSecrets reads the files.
 func (n *node) wireSecrets() (s wireSecrets, err error) {
 	if n.Cookie != "" {
-		b, err := readSecret(n.Cookie)
+		b, err := private.Load(n.Cookie)
 		if err != nil {
-			return s, fmt.Errorf("read cookie secret %w", err)
+			return s, fmt.Errorf("read cookie secret %q: %w", n.Cookie, err)
 		}
 		list, err := cookie.ReadSecrets(strings.NewReader(string(b)))
 		if err != nil {
@@ -74,9 +74,9 @@ func (n *node) wireSecrets() (s wireSecrets, err error) {
 	if err != nil {
 		return s, fmt.Errorf("read certificate: %w", err)
 	}
-	secret, err := readSecret(n.TLSKey)
+	secret, err := private.Load(n.TLSKey)
 	if err != nil {
-		return s, fmt.Errorf("read TLS key %w", err)
+		return s, fmt.Errorf("read TLS key %q: %w", n.TLSKey, err)
 	}
 	c, err := tls.X509KeyPair(chain, secret)
 	if err != nil {
@@ -97,31 +97,6 @@ func (n *node) useWire(s wireSecrets) {
 	if s.certificate != nil {
 		n.dns.SetCertificate(*s.certificate)
 	}
-}
-
-// maxSecret is the largest file with a secret, in octets.
-const maxSecret = 1 << 16
-
-// readSecret reads a small file that nobody else may have any right to. The mode
-// is that of the opened file.
-func readSecret(path string) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if mode := info.Mode(); mode.IsRegular() && mode.Perm()&0o077 != 0 {
-		return nil, fmt.Errorf("%q: its mode %04o lets others read it; run chmod 600", path, mode.Perm())
-	}
-	b, err := io.ReadAll(io.LimitReader(f, maxSecret))
-	if len(b) == maxSecret {
-		return nil, fmt.Errorf("%q: too long", path)
-	}
-	return b, err
 }
 
 func randomSecret() (s cookie.Secret) {
