@@ -12,7 +12,7 @@ type Envelope struct {
 	Body  Message
 }
 
-// A Message is one of the types of this file. In all of them ID is the sender's
+// A Message is one of the types of this file and of cluster.go. In all of them ID is the sender's
 // own number for an exchange, which the answer repeats; a frame carries it as
 // its stream, with 0 for those that have none.
 type Message interface{ message() }

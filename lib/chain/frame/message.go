@@ -34,6 +34,12 @@ const (
 	TypeFeedEnd       Type = 45
 	TypeRead          Type = 48
 	TypeReadReply     Type = 49
+	TypeTableQuery    Type = 56
+	TypeTable         Type = 57
+	TypeSyncQuery     Type = 58
+	TypeSyncReply     Type = 59
+	TypeAsk           Type = 60
+	TypeTold          Type = 61
 )
 
 // Reasons why a frame is no message, or a message no frame.
@@ -77,7 +83,10 @@ func encode(w *writer, m chain.Message) (t Type, id uint64) {
 	if t, id = encodeFeed(w, m); t != 0 {
 		return t, id
 	}
-	return encodeReading(w, m)
+	if t, id = encodeReading(w, m); t != 0 {
+		return t, id
+	}
+	return encodeCluster(w, m)
 }
 
 // ParseMessage reads the message of a frame that a member, or as the zero Member
@@ -110,7 +119,7 @@ func numbered(t Type) bool {
 // shares tells types of messages that octets of the body become part of.
 func shares(t Type) bool {
 	switch t {
-	case TypePropose, TypeAppend, TypeSnapChunk, TypeFeedBatch, TypeRead, TypeReadReply:
+	case TypePropose, TypeAppend, TypeSnapChunk, TypeFeedBatch, TypeRead, TypeReadReply, TypeTold:
 		return true
 	}
 	return false
@@ -128,6 +137,8 @@ func decode(d *decoder, t Type, id uint64) chain.Message {
 		return decodeCopying(d, t, id)
 	case t < TypeRead:
 		return decodeFeed(d, t, id)
+	case t < TypeTableQuery:
+		return decodeReading(d, t, id)
 	}
-	return decodeReading(d, t, id)
+	return decodeCluster(d, t, id)
 }

@@ -65,6 +65,10 @@ const (
 	leastRemembered = 16 + leastOutcome
 	leastValue      = 3
 	leastKey        = 1
+	leastSite       = 4
+	leastMember     = 2
+	leastRow        = 3 + leastMember + 1
+	leastSubscriber = 3
 )
 
 func (w *writer) records(list []chain.Record) {
