@@ -13,6 +13,7 @@ import (
 // rooms says which rooms of lib each room may use; a tool may use any.
 var rooms = map[string][]string{
 	"cli":             {},
+	"control":         {},
 	"ndb":             {},
 	"limit":           {},
 	"rrl":             {"limit"},
@@ -45,7 +46,7 @@ var rooms = map[string][]string{
 	"chain/sim":                {},
 
 	"status": {"nup", "serve", "store", "update"},
-	"node":   {"cli", "ndb", "rr", "key", "nup", "store", "store/leveldb", "dnssec", "zone", "claim", "limit", "cookie", "rrl", "update", "serve", "sock", "status", "private"},
+	"node":   {"cli", "control", "ndb", "rr", "key", "nup", "store", "store/leveldb", "dnssec", "zone", "claim", "limit", "cookie", "rrl", "update", "serve", "sock", "status", "private"},
 }
 
 // homes says which rooms alone may use a module of others, outside of tests.

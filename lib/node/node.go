@@ -19,6 +19,7 @@ import (
 
 	"namecast/lib/claim"
 	"namecast/lib/cli"
+	"namecast/lib/control"
 	"namecast/lib/cookie"
 	"namecast/lib/rr"
 	"namecast/lib/serve"
@@ -58,7 +59,7 @@ type node struct {
 	udp, nup []*net.UDPConn
 	tcp, dot []net.Listener
 	http     net.Listener
-	control  *control
+	control  *control.Listener
 }
 
 // Run runs a node until ctx ends, which is no error, or until it cannot go on.
@@ -185,7 +186,7 @@ func (n *node) listen() error {
 			return fmt.Errorf("listen on %q: %w", n.HTTP, err)
 		}
 	}
-	n.control, err = listenControl(n.DB, n.db)
+	n.control, err = control.Listen(n.DB)
 	return err
 }
 
@@ -206,7 +207,7 @@ func (n *node) serve(ctx context.Context) error {
 	run(func() error { return n.dns.Serve(ctx, serve.Sockets{UDP: n.udp, TCP: n.tcp, TLS: n.dot}) })
 	run(func() error { return n.changeCookies(ctx) })
 	run(func() error { return n.updates.Serve(ctx, n.nup...) })
-	run(func() error { return n.control.serve(ctx) })
+	run(func() error { return n.control.Serve(ctx, operator(n.db)) })
 	run(func() error { return n.watchStore(ctx) })
 	run(func() error { return n.reload(ctx) })
 	if n.http != nil {
