@@ -3,6 +3,7 @@ package main
 import (
 	"flag"
 
+	"namecast/lib/cli"
 	"namecast/lib/node"
 )
 
@@ -18,7 +19,7 @@ func service(fs *flag.FlagSet, c *node.Config) {
 	fs.BoolVar(&c.Pprof, "pprof", false, "serve profiles of the process at /debug/pprof/ of the status page")
 	fs.StringVar(&c.DB, "db", "namecast.db", "`folder` of the database")
 	c.Memory = 256 << 20
-	fs.Var((*node.Size)(&c.Memory), "mem", "`size` of the memory for records and answers, in octets or with K, M or G")
+	fs.Var((*cli.Size)(&c.Memory), "mem", "`size` of the memory for records and answers, in octets or with K, M or G")
 	fs.StringVar(&c.DNSSEC, "dnssec", "", "`file` of the secret of all DNSSEC keys, or none (default dnssec.secret in the database's folder)")
 	fs.StringVar(&c.Grant, "grant", "", "`file` of domains that need no proof")
 	fs.StringVar(&c.Resolver, "resolver", "", "`address` of the recursive resolver to begin proofs with (default the system's)")
