@@ -183,6 +183,10 @@ func TestRefusals(t *testing.T) {
 	if s := status(put(9, "k", "v")); s != chain.TooFew {
 		t.Errorf("with one member of two: %v", s)
 	}
+	l.hosts["A"].step(replica.Require{Members: 1})
+	if s := status(put(10, "k", "v")); s != chain.Done {
+		t.Errorf("with one member of one: %v", s)
+	}
 }
 
 // Who waits too long is told so: the write may take effect yet.

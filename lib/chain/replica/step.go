@@ -21,6 +21,10 @@ type (
 	// again: the node comes back as a new incarnation, with new replicas.
 	Lease struct{ Until time.Duration }
 
+	// Require says how many members the chain must have to take writes, in place
+	// of Options.MinMembers.
+	Require struct{ Members int }
+
 	// Written says that all batches up to the number are durable.
 	Written struct{ Seq uint64 }
 
@@ -44,6 +48,7 @@ type (
 
 func (Configure) input() {}
 func (Lease) input()     {}
+func (Require) input()   {}
 func (Written) input()   {}
 func (Receive) input()   {}
 func (Request) input()   {}
@@ -124,6 +129,8 @@ func (r *Replica) Step(now time.Duration, in Input) []Effect {
 	case Lease:
 		r.lease = max(r.lease, in.Until)
 		r.reads.lease = r.leased()
+	case Require:
+		r.opt.MinMembers = in.Members
 	case Written:
 		r.written(in.Seq)
 	case Receive:
