@@ -171,8 +171,12 @@ func TestPace(t *testing.T) {
 	for i := 1; i <= 20; i++ {
 		l.write("A", put(i, "k", "v"))
 	}
+	row := l.row(2, "B", "A")
+	l.hosts["B"].step(replica.Configure{Row: row})
+	l.hosts["A"].step(replica.Configure{Row: row})
+	l.hosts["A"].step(replica.Tick{}) // says hello, and nothing gets there after that
 	l.cut["A>B"] = true
-	l.install(l.row(2, "B", "A"))
+	l.settle()
 	l.write("A", put(21, "k", "v"))
 	l.wait(2 * time.Second)
 	if got := l.ask("A", 1, put(22, "k", "v")); len(got) != 0 {
@@ -310,5 +314,24 @@ func TestHalfCopy(t *testing.T) {
 		if r, _ := l.read("B", chain.Read{Mode: chain.Strong}, fmt.Sprint(i)); !r.Values[0].Found {
 			t.Errorf("key %d is not there", i)
 		}
+	}
+}
+
+// TestHelloLost: a tail that misses its predecessor's first word, as when it
+// installs the row later, becomes active without anybody writing.
+func TestHelloLost(t *testing.T) {
+	l := newLab(t, "A", "B")
+	row := l.row(1, "", "A", "B")
+	l.cut["A>B"] = true
+	l.hosts["A"].step(replica.Configure{Row: row})
+	l.hosts["B"].step(replica.Configure{Row: row})
+	l.settle()
+	l.cut["A>B"] = false
+	l.wait(time.Second)
+	if s := l.hosts["B"].rep.Status(); !s.Active || s.Why != "" {
+		t.Errorf("the tail is not active: %q", s.Why)
+	}
+	if s := l.hosts["A"].rep.Status(); s.Why != "" {
+		t.Errorf("the head: %q", s.Why)
 	}
 }

@@ -25,6 +25,7 @@ type downstream struct {
 	commit   chain.LSN
 	underWay []chain.LSN // the last LSN of each Append that is not acknowledged
 	retryAt  time.Duration
+	hellos   int      // sent in this epoch
 	copy     *outCopy // what it is sent instead of the log
 	behind   bool     // it does not have all of the log
 	moved    time.Duration
@@ -102,8 +103,15 @@ func (r *Replica) resend(d *downstream) {
 		d.next, d.underWay = d.last+1, nil // settle pumps
 	case r.waitsFor(d):
 		r.send(d.to, chain.Hello{Last: r.log.durable, Commit: r.commit})
+		// The other installs the row at nearly the same time, so the first are quick.
+		d.hellos++
+		d.retryAt = r.now + r.opt.Retry>>max(0, quickHellos-d.hellos)
 	}
 }
+
+// quickHellos is how many hellos come sooner than the time for trying again, each
+// after twice the time of the one before.
+const quickHellos = 5
 
 // waitsFor reports whether something is to come from the downstream member: its
 // first word in the epoch, or that it made durable or committed what it has.
@@ -171,11 +179,12 @@ func (r *Replica) continues(m chain.Append) bool {
 	return true
 }
 
-// sendAck tells the predecessor how far this member is.
+// sendAck tells the predecessor how far this member is. It waits until the
+// predecessor has been heard in the epoch, which stops to say so when it gets an Ack.
 func (r *Replica) sendAck() {
 	up := r.upstream()
 	p := position{r.log.durable, r.commit}
-	if up.IsZero() || r.done < r.since || !r.ackDue && p == r.acked || r.in.on {
+	if up.IsZero() || !r.heard || r.done < r.since || !r.ackDue && p == r.acked || r.in.on {
 		return
 	}
 	r.acked, r.ackDue = p, false
