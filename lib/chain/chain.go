@@ -64,7 +64,8 @@ func (m Member) String() string {
 type Hash [16]byte
 
 // A RequestID names a write, for ever: a client draws it at random, or derives
-// it from what it asks for, and repeats it with every retry.
+// it from what it asks for, and repeats it, with the same Base, in every retry.
+// The same with another Base is another request.
 type RequestID [16]byte
 
 // A Row is a chain's row in the chain table: who takes part in one epoch. It is

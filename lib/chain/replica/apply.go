@@ -1,6 +1,8 @@
 package replica
 
 import (
+	"encoding/binary"
+
 	"namecast/lib/chain"
 	"namecast/lib/chain/internal/safeguard"
 )
@@ -59,6 +61,15 @@ func (r *Replica) get(key []byte) (chain.Item, bool) {
 	return r.store.Get(key)
 }
 
+// identity is what a request is remembered by. The Base is a part of it: within
+// Window of it all members know the request, and later none takes it. With another
+// Base it would be known to those who have not forgotten it yet, and to no others.
+func identity(id chain.RequestID, base chain.LSN) chain.RequestID {
+	last := id[len(id)-8:]
+	binary.BigEndian.PutUint64(last, binary.BigEndian.Uint64(last)^uint64(base))
+	return id
+}
+
 // outcome is that of a remembered request.
 func (r *Replica) outcome(id chain.RequestID) (chain.Outcome, bool) {
 	if l, ok := r.state.outcomes[id]; ok {
@@ -88,9 +99,10 @@ func (r *Replica) apply(e *entry) {
 		}
 	}
 	if v := e.outcome.Verdict; v == chain.Applied || v == chain.Conflict {
-		r.state.outcomes[rec.Request] = laidOutcome{e.outcome, r.seq + 1}
-		r.state.reqs = append(r.state.reqs, rec.Request)
-		r.batch.Remembered = append(r.batch.Remembered, chain.Remembered{Request: rec.Request, Outcome: e.outcome})
+		id := identity(rec.Request, rec.Base)
+		r.state.outcomes[id] = laidOutcome{e.outcome, r.seq + 1}
+		r.state.reqs = append(r.state.reqs, id)
+		r.batch.Remembered = append(r.batch.Remembered, chain.Remembered{Request: id, Outcome: e.outcome})
 	}
 	r.commit = rec.LSN
 	r.batch.Moved, r.batch.State, r.batch.Hash = true, rec.LSN, rec.Hash
@@ -116,7 +128,7 @@ func (r *Replica) judge(rec *chain.Record) chain.Outcome {
 		o.Verdict = chain.Expired
 		return o
 	}
-	if was, ok := r.outcome(rec.Request); ok && !r.off(safeguard.Dedupe) {
+	if was, ok := r.outcome(identity(rec.Request, rec.Base)); ok && !r.off(safeguard.Dedupe) {
 		return chain.Outcome{Verdict: chain.Duplicate, LSN: was.LSN}
 	}
 	for i := range rec.Conds {
@@ -144,7 +156,7 @@ func (r *Replica) outcomeAt(rec *chain.Record) chain.Outcome {
 	if r.expired(rec) {
 		return o
 	}
-	if o, ok := r.outcome(rec.Request); ok && o.LSN == rec.LSN {
+	if o, ok := r.outcome(identity(rec.Request, rec.Base)); ok && o.LSN == rec.LSN {
 		return o
 	} else if ok {
 		return chain.Outcome{Verdict: chain.Duplicate, LSN: o.LSN}

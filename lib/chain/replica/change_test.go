@@ -335,3 +335,34 @@ func TestHelloLost(t *testing.T) {
 		t.Errorf("the head: %q", s.Why)
 	}
 }
+
+// TestRequestAgainWithAnotherBase: a request that comes again with a newer Base,
+// when some members have forgotten it and some have not, has the same outcome at
+// all of them.
+func TestRequestAgainWithAnotherBase(t *testing.T) {
+	l := newLab(t)
+	l.add("A", replica.Options{Window: 8, Keep: 2})
+	l.add("B", replica.Options{Window: 8, Keep: 8})
+	l.install(l.row(1, "", "A", "B"))
+	for i := 1; i <= 11; i++ {
+		m := put(i, "other", "v")
+		if i == 2 {
+			m = put(2, "k", "first")
+		}
+		m.Base = chain.LSN(i - 1)
+		l.write("A", m)
+	}
+	again := put(2, "k", "again") // A has forgotten it, B forgets it with the next record
+	again.Base = 11
+	o := l.write("A", again)
+	for _, name := range []string{"A", "B"} {
+		r, ok := l.read(name, chain.Read{Mode: chain.Strong}, "k")
+		if !ok || r.Values[0].Version != o.LSN || string(r.Values[0].Data) != "again" || o.Verdict != chain.Applied {
+			t.Errorf("%s: %+v, outcome %+v", name, r, o)
+		}
+	}
+	// The same again, that is with the same Base, is known.
+	if o2 := l.write("A", again); o2 != o {
+		t.Errorf("repeated: %+v, want %+v", o2, o)
+	}
+}

@@ -61,8 +61,8 @@ func (l *journal) add(rec chain.Record) {
 	for i := range rec.Ops {
 		l.dirty[string(rec.Ops[i].Key)]++
 	}
-	if _, ok := l.requests[rec.Request]; !ok {
-		l.requests[rec.Request] = rec.LSN
+	if id := identity(rec.Request, rec.Base); l.requests[id] == 0 {
+		l.requests[id] = rec.LSN
 	}
 }
 
@@ -75,8 +75,8 @@ func (l *journal) settled(e *entry) {
 			delete(l.dirty, key)
 		}
 	}
-	if l.requests[e.rec.Request] == e.rec.LSN {
-		delete(l.requests, e.rec.Request)
+	if id := identity(e.rec.Request, e.rec.Base); l.requests[id] == e.rec.LSN {
+		delete(l.requests, id)
 	}
 }
 

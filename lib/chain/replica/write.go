@@ -56,7 +56,7 @@ func (r *Replica) propose(a asker, m chain.Propose) {
 		return
 	}
 	dedupe := !r.off(safeguard.Dedupe)
-	if o, ok := r.outcome(m.Request); ok && dedupe {
+	if o, ok := r.outcome(identity(m.Request, m.Base)); ok && dedupe {
 		r.answer(a, chain.ProposeReply{ID: a.id, Status: chain.Done, Outcome: o})
 		return
 	}
@@ -64,7 +64,7 @@ func (r *Replica) propose(a asker, m chain.Propose) {
 		refuse(chain.Busy)
 		return
 	}
-	if lsn, ok := r.log.requests[m.Request]; ok && dedupe {
+	if lsn, ok := r.log.requests[identity(m.Request, m.Base)]; ok && dedupe {
 		r.wait(lsn, a)
 		return
 	}
