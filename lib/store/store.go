@@ -22,6 +22,7 @@ var (
 	// ErrNotFound: no such account, key or domain.
 	ErrNotFound = errors.New("not found")
 	// ErrUnavailable: the store cannot serve now; the same call may succeed later.
+	// A change may have been made all the same, or may yet: see [Store.Commit].
 	ErrUnavailable = errors.New("storage unavailable")
 	// ErrKeyTaken: the change brings in a key that is, or ever was, some account's.
 	ErrKeyTaken = errors.New("key already belongs to an account")
@@ -35,6 +36,8 @@ var (
 	ErrNotEmpty = errors.New("not empty")
 	// ErrBadChange: a change or claim that no store can take; see [Change.Check].
 	ErrBadChange = errors.New("change does not hold together")
+	// ErrOtherUse: the database is kept for another purpose.
+	ErrOtherUse = errors.New("kept for another purpose")
 	// ErrFormat: the database or the backup is of a newer program.
 	ErrFormat = errors.New("format of a newer program")
 )
@@ -143,9 +146,11 @@ type Store interface {
 	View() (View, error)
 	// Commit makes one change durable, all of it or nothing, and returns its
 	// position. Conflict if the account is not at c.From; ErrKeyTaken if the
-	// head brings a key that any account has or had. ErrUnavailable when nothing
-	// was changed and the same may succeed later. Changes that wait together are
-	// written together.
+	// head brings a key that any account has or had. ErrUnavailable when the store
+	// does not know that it was made, and the same may succeed later; it is never
+	// made twice, since then the account is not at c.From any more. A store that
+	// has its accounts on this machine alone has then changed nothing. Changes that
+	// wait together are written together.
 	Commit(ctx context.Context, c Change) (Position, error)
 	// SetClaim makes a domain's new state durable if its object is at version
 	// from; the new state's Version is from+1. Conflict if it is not.
@@ -157,8 +162,10 @@ type Store interface {
 	Feed(ctx context.Context, after Position) iter.Seq2[Event, error]
 	// Backup writes the whole store, as of one position, while it serves.
 	Backup(ctx context.Context, w io.Writer) error
-	// Restore reads a backup into an empty store, all of it or nothing;
-	// ErrNotEmpty, or ErrDamaged if the stream is cut off or altered.
+	// Restore reads a backup into an empty store, all of it or nothing, or, in a
+	// store that several nodes share, so that half of it serves nobody and the same
+	// backup can finish it; ErrNotEmpty, or ErrDamaged if the stream is cut off or
+	// altered.
 	Restore(ctx context.Context, r io.Reader) error
 	// Close ends the store after the commits under way.
 	Close() error

@@ -11,14 +11,16 @@ import (
 // A batch is what the next write will hold.
 type batch struct {
 	leveldb.Batch
-	w      *writer
-	state  state               // after the batch
-	steps  int                 // in it
-	octets int                 // about how many they add
-	heads  map[string]headMark // what it puts at heads, by account
-	seen   map[string][]byte   // what it puts at keys and claims
-	names  []string            // keys for the directory
-	key    []byte              // room for a key
+	w       *writer
+	state   state               // after the batch
+	steps   int                 // in it
+	octets  int                 // about how many they add
+	heads   map[string]headMark // what it puts at heads, by account
+	seen    map[string][]byte   // what it puts at keys and claims
+	names   []string            // keys for the directory
+	places  map[uint8]Place     // of the chains it follows
+	touched []Touched           // by what it follows
+	key     []byte              // room for a key
 }
 
 func (b *batch) reset() {
@@ -27,6 +29,8 @@ func (b *batch) reset() {
 	clear(b.heads)
 	clear(b.seen)
 	b.names = b.names[:0]
+	clear(b.places)
+	b.touched = b.touched[:0]
 }
 
 // add puts in a step whose condition holds.
@@ -101,6 +105,11 @@ func (b *batch) read(key []byte) ([]byte, error) {
 	if b.w.db.names.absentKey(key) {
 		return nil, nil
 	}
+	return b.value(key)
+}
+
+// value gives what the database has at any key; nil if nothing.
+func (b *batch) value(key []byte) ([]byte, error) {
 	v, err := b.w.db.ldb.Get(key, nil)
 	if errors.Is(err, leveldb.ErrNotFound) {
 		return nil, nil

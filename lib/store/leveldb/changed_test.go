@@ -151,7 +151,7 @@ func TestChangedNotAfterFailure(t *testing.T) {
 	defer db.Close()
 	calls := 0
 	db.opts.Changed = func(Touched) { calls++ }
-	disk.syncs.Store(true)
+	disk.Syncs.Store(true)
 	if err := commitNext(t, db, 1, 1); !errors.Is(err, store.ErrUnavailable) {
 		t.Errorf("commit to a disk that fails: %v", err)
 	}

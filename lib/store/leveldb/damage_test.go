@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"namecast/lib/ldb/ldbtest"
 	"namecast/lib/rr"
 	"namecast/lib/store"
 	"namecast/lib/store/storetest"
@@ -43,42 +44,7 @@ func sampleFolder(t *testing.T) map[string][]byte {
 			t.Fatal(err)
 		}
 	}
-	files := make(map[string][]byte)
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, e := range entries {
-		b, err := os.ReadFile(filepath.Join(dir, e.Name()))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !strings.HasPrefix(e.Name(), "LO") { // the lock and the library's diary
-			files[e.Name()] = b
-		}
-	}
-	return files
-}
-
-// write makes a folder of files, in memory where the system has such a place:
-// the disk is not what is tested.
-func writeFolder(t *testing.T, files map[string][]byte) string {
-	t.Helper()
-	top := "/dev/shm"
-	if _, err := os.Stat(top); err != nil {
-		top = t.TempDir()
-	}
-	dir, err := os.MkdirTemp(top, "namecast-test-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	for name, b := range files {
-		if err := os.WriteFile(filepath.Join(dir, name), b, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return dir
+	return ldbtest.ReadFolder(t, dir)
 }
 
 // contents opens the folder, checks that it holds exactly the changes up to its
@@ -156,7 +122,7 @@ func TestFlippedBits(t *testing.T) {
 				continue
 			}
 			b[at] ^= 1 << (at % 8)
-			dir := writeFolder(t, files)
+			dir := ldbtest.WriteFolder(t, files)
 			b[at] ^= 1 << (at % 8)
 			got, err := contents(t, dir)
 			switch {
@@ -183,7 +149,7 @@ func TestMissingFile(t *testing.T) {
 	files := sampleFolder(t)
 	for name, b := range files {
 		delete(files, name)
-		dir := writeFolder(t, files)
+		dir := ldbtest.WriteFolder(t, files)
 		files[name] = b
 		got, err := contents(t, dir)
 		if err == nil && got != sampleChanges || err != nil && !errors.Is(err, store.ErrDamaged) {
@@ -196,7 +162,7 @@ func TestMissingFile(t *testing.T) {
 // the database opens with everything up to some change.
 func TestTornTail(t *testing.T) {
 	files := sampleFolder(t)
-	name := newest(files, ".log")
+	name := ldbtest.Newest(files, ".log")
 	b := files[name]
 	least := sampleChanges
 	for size := len(b); size >= 0; size -= 1 + len(b)/40 {
@@ -207,7 +173,7 @@ func TestTornTail(t *testing.T) {
 		}
 		least = got
 		// The file may have grown before all of its sectors came.
-		sectors := size / sectorSize * sectorSize
+		sectors := size / 512 * 512
 		files[name] = append(b[:sectors:sectors], make([]byte, 300)...)
 		cutOpens(t, files, fmt.Sprintf("%s cut to %d of %d octets and zeros", name, sectors, len(b)))
 	}
@@ -219,7 +185,7 @@ func TestTornTail(t *testing.T) {
 // cutOpens opens a folder of the files and gives the position; a refusal is a failure.
 func cutOpens(t *testing.T, files map[string][]byte, what string) int {
 	t.Helper()
-	dir := writeFolder(t, files)
+	dir := ldbtest.WriteFolder(t, files)
 	defer os.RemoveAll(dir)
 	got, err := contents(t, dir)
 	if err != nil {
@@ -232,21 +198,11 @@ func cutOpens(t *testing.T, files map[string][]byte, what string) int {
 	return got
 }
 
-// newest gives the file with the highest number.
-func newest(files map[string][]byte, part string) (name string) {
-	for n := range files {
-		if strings.Contains(n, part) {
-			name = max(name, n)
-		}
-	}
-	return name
-}
-
 // TestTornManifest: half a record more is nothing; a record less is not silently
 // accepted, because what it said has happened.
 func TestTornManifest(t *testing.T) {
 	files := sampleFolder(t)
-	name := newest(files, "MANIFEST")
+	name := ldbtest.Newest(files, "MANIFEST")
 	b := files[name]
 	files[name] = append(b[:len(b):len(b)], "abcd\x40\x00\x01half a record"...)
 	if got := cutOpens(t, files, "half a record more"); got != sampleChanges {
@@ -254,7 +210,7 @@ func TestTornManifest(t *testing.T) {
 	}
 	for size := 0; size < len(b); size += 3 {
 		files[name] = b[:size]
-		dir := writeFolder(t, files)
+		dir := ldbtest.WriteFolder(t, files)
 		got, err := contents(t, dir)
 		if err == nil && got != sampleChanges || err != nil && !errors.Is(err, store.ErrDamaged) {
 			t.Errorf("cut to %d of %d octets: position %d, %v", size, len(b), got, err)
@@ -266,11 +222,11 @@ func TestTornManifest(t *testing.T) {
 // TestCutInOlderJournal: only the newest journal can have been under way.
 func TestCutInOlderJournal(t *testing.T) {
 	files := sampleFolder(t)
-	name := newest(files, ".log")
+	name := ldbtest.Newest(files, ".log")
 	b := files[name]
 	files[name] = b[:len(b)-5]
 	files["900000.log"] = nil
-	if _, err := contents(t, writeFolder(t, files)); !errors.Is(err, store.ErrDamaged) {
+	if _, err := contents(t, ldbtest.WriteFolder(t, files)); !errors.Is(err, store.ErrDamaged) {
 		t.Errorf("got %v", err)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/syndtr/goleveldb/leveldb/iterator"
 	"github.com/syndtr/goleveldb/leveldb/storage"
 
+	"namecast/lib/ldb"
 	"namecast/lib/rr"
 	"namecast/lib/store"
 )
@@ -21,17 +22,18 @@ const maxWaiting = 1024
 
 // A DB is a store in one goleveldb database. Open and OpenMemory make it.
 type DB struct {
-	name   string // for messages
-	opts   Options
-	ldb    *leveldb.DB
-	files  storage.Storage
-	names  *directory
-	marks  *marks
-	queue  chan *request
-	failed chan struct{} // closed when a write failed
-	ending chan struct{} // closed by Close
-	ended  chan struct{} // closed when the writer is done
-	users  sync.WaitGroup
+	name     string // for messages
+	opts     Options
+	ldb      *leveldb.DB
+	files    storage.Storage
+	names    *directory
+	marks    *marks
+	follower follower
+	queue    chan *request
+	failed   chan struct{} // closed when a write failed
+	ending   chan struct{} // closed by Close
+	ended    chan struct{} // closed when the writer is done
+	users    sync.WaitGroup
 
 	mu        sync.Mutex
 	closed    bool
@@ -79,7 +81,7 @@ func (db *DB) fail(err error) error {
 	db.mu.Lock()
 	defer db.mu.Unlock()
 	if db.err == nil {
-		db.err = fmt.Errorf("%w: write database %q: %w", store.ErrUnavailable, db.name, plain(err))
+		db.err = fmt.Errorf("%w: write database %q: %w", store.ErrUnavailable, db.name, ldb.Plain(err))
 		close(db.failed)
 	}
 	return db.err
@@ -91,16 +93,7 @@ func (db *DB) readError(err error) error {
 	if errors.Is(err, store.ErrDamaged) || ldberrors.IsCorrupted(err) {
 		kind = store.ErrDamaged
 	}
-	return fmt.Errorf("read database %q: %w: %w", db.name, kind, plain(err))
-}
-
-// plain keeps the cause that callers may compare and turns the library's own
-// errors into text.
-func plain(err error) error {
-	if ldberrors.IsCorrupted(err) || errors.Is(err, leveldb.ErrClosed) {
-		return errors.New(err.Error())
-	}
-	return err
+	return fmt.Errorf("read database %q: %w: %w", db.name, kind, ldb.Plain(err))
 }
 
 func (db *DB) closedError() error {
@@ -196,7 +189,7 @@ func (db *DB) Close() error {
 	db.drop(db.current)
 	db.mu.Unlock()
 	if err := errors.Join(db.ldb.Close(), db.files.Close()); err != nil {
-		return fmt.Errorf("close database %q: %w", db.name, plain(err))
+		return fmt.Errorf("close database %q: %w", db.name, ldb.Plain(err))
 	}
 	return nil
 }
@@ -221,6 +214,15 @@ func (db *DB) start(st state) error {
 	}()
 	go (&writer{db: db, state: st}).run()
 	return nil
+}
+
+// own returns an error if the database follows a service's storage: then it
+// takes changes from there alone.
+func (db *DB) own() error {
+	if db.opts.Follow == "" {
+		return nil
+	}
+	return fmt.Errorf("%w: database %q follows the storage of service %q", store.ErrUnavailable, db.name, db.opts.Follow)
 }
 
 // Commit implements store.Store. It wraps store.ErrBadChange for a change that
@@ -268,7 +270,10 @@ func (db *DB) commitSome(ctx context.Context, changes []store.Change, errs []err
 	if len(steps) == 0 {
 		return n
 	}
-	err := db.send(ctx, &request{steps: steps, done: make(chan struct{})})
+	err := db.own()
+	if err == nil {
+		err = db.send(ctx, &request{steps: steps, done: make(chan struct{})})
+	}
 	for i := range steps {
 		if *of[i] = err; err == nil {
 			*of[i] = steps[i].err

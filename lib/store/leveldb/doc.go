@@ -1,6 +1,5 @@
 // Package leveldb keeps accounts in a goleveldb database, a folder on the
-// machine's own disk or, for tests, in memory. It is the one room that knows
-// goleveldb.
+// machine's own disk or, for tests, in memory.
 //
 // # Keys
 //
@@ -21,6 +20,15 @@
 //	m/format                          -> "namecast store 1"
 //	m/state                           -> position, chain, log
 //	m/restoring                       -> empty; there only while a restore is half done
+//
+// and in a database that follows a service's storage:
+//
+//	v/ chain, 1 octet | a account     -> LSN of the record that put the head, its version
+//	v/ chain, 1 octet | o domain      -> the same of a claim
+//	n/ name                           -> note of whoever follows
+//	m/follow                          -> name of the service
+//	m/feed/ chain, 1 octet            -> LSN, and the 16 octets that stand for the log up to it
+//	m/base                            -> what positions count from
 //
 // In a label, 00 is written 01 01 and 01 is written 01 02. So no label holds or
 // begins with 00, and octet order is the order of the tree: the RRsets at a
@@ -58,6 +66,13 @@
 // then drops a later batch whose fsync succeeded. Only a new start, which reads
 // what is really on the disk, is safe.
 //
+// # Following
+//
+// A database can follow the chains of a service's storage ([Options.Follow]). It
+// then takes no changes of its own but what records of chains did ([DB.Follow]),
+// or the state of a chain in place of what it has ([DB.Copy]), each with the chain's
+// place in the same batch. Its log is that of the order in which things came here.
+//
 // # Memory
 //
 // In memory are a hash of every name ([DB.Absent]), what is not yet in a table,
@@ -67,23 +82,9 @@
 //
 // # Opening
 //
-// goleveldb by default opens a damaged database without a word and leaves out
-// what it cannot read. Here it opens with every strictness there is, and refuses
-// with ErrDamaged. One thing that it then refuses is ordinary: a last journal
-// record that a power cut or kill -9 cut off. Nobody had an answer for it, since
-// the answer comes after the fsync. So, on a refusal, the journals are read
-// here. If the newest one ends in a record whose octets are not all there (the
-// file ends in it, or is zero from the end of a sector on, as file systems leave
-// a file that they made longer first) and everything before it is whole, the
-// half record is cut off and the strict opening tried again; the same for the
-// manifest. Whatever else is wrong stays refused: a record that is all there with
-// a wrong checksum, a record after a broken one, a cut in any but the newest
-// journal. Also, on every opening, the journal that the manifest names must be
-// there, and the log must end at the position and with the chain of m/state;
-// after a cut, the whole log is checked.
-//
-// Every journal record and every block of a table carries a CRC-32C of
-// goleveldb's, which is checked on every read; entries have none of their own.
+// Package ldb opens the database strictly, and cuts half a record off that a
+// power cut has left. Also, on every opening, the log must end at the position and
+// with the chain of m/state; after a cut, the whole log is checked.
 //
 // The file NAMECAST in the folder names the format, so that a program can refuse
 // a newer one before it touches anything; format 1 is the first.

@@ -13,55 +13,16 @@ import (
 	"testing"
 	"time"
 
-	"github.com/syndtr/goleveldb/leveldb/storage"
-
+	"namecast/lib/ldb/ldbtest"
 	"namecast/lib/rr"
 	"namecast/lib/store"
 	"namecast/lib/store/storetest"
 )
 
-// A faulty disk fails writes or syncs of journals from some moment on.
-type faulty struct {
-	folder
-	writes, syncs atomic.Bool
-}
-
-type faultyFile struct {
-	storage.Writer
-	disk *faulty
-}
-
-func (d *faulty) Create(fd storage.FileDesc) (storage.Writer, error) {
-	w, err := d.folder.Create(fd)
-	if err != nil || fd.Type != storage.TypeJournal {
-		return w, err
-	}
-	return faultyFile{w, d}, nil
-}
-
-func (f faultyFile) Write(b []byte) (int, error) {
-	if f.disk.writes.Load() {
-		n, _ := f.Writer.Write(b[:len(b)/2])
-		return n, syscall.ENOSPC
-	}
-	return f.Writer.Write(b)
-}
-
-func (f faultyFile) Sync() error {
-	if f.disk.syncs.Load() {
-		return syscall.EIO
-	}
-	return f.Writer.Sync()
-}
-
-func openFaulty(t *testing.T) (*DB, *faulty, string) {
+func openFaulty(t *testing.T) (*DB, *ldbtest.Faulty, string) {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "db")
-	f, err := openFolder(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	disk := &faulty{folder: f}
+	disk := ldbtest.OpenFaulty(t, dir, formatName)
 	db, err := openStorage(dir, disk, Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -75,11 +36,11 @@ func openFaulty(t *testing.T) (*DB, *faulty, string) {
 func TestWriteFails(t *testing.T) {
 	cases := []struct {
 		name  string
-		fault func(*faulty) *atomic.Bool
+		fault func(*ldbtest.Faulty) *atomic.Bool
 		cause error
 	}{
-		{"half a write", func(d *faulty) *atomic.Bool { return &d.writes }, syscall.ENOSPC},
-		{"sync", func(d *faulty) *atomic.Bool { return &d.syncs }, syscall.EIO},
+		{"half a write", func(d *ldbtest.Faulty) *atomic.Bool { return &d.Writes }, syscall.ENOSPC},
+		{"sync", func(d *ldbtest.Faulty) *atomic.Bool { return &d.Syncs }, syscall.EIO},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -163,7 +124,7 @@ func TestFeedEndsOnFailure(t *testing.T) {
 	var got error
 	for e, err := range db.Feed(t.Context(), 0) {
 		if got = err; err == nil && e.Change == nil {
-			disk.syncs.Store(true)
+			disk.Syncs.Store(true)
 			commitNext(t, db, 1, 1)
 		}
 	}

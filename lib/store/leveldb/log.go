@@ -22,6 +22,9 @@ var uncached = &opt.ReadOptions{DontFillCache: true}
 // bounds. It lets some gather, so that most batches have nothing to remove.
 func (b *batch) trim() error {
 	o := &b.w.db.opts
+	if b.state.LogStart > b.w.state.Position {
+		return nil // all that is on the disk goes already
+	}
 	// The end of what is on the disk: what the batch itself adds stays.
 	held := b.w.state.Position + 1 - b.w.state.LogStart
 	slack := min(uint64(o.Log)/16, maxTrim)

@@ -3,7 +3,6 @@ package leveldb
 import (
 	"encoding/binary"
 	"fmt"
-	"math"
 	"math/rand/v2"
 	"path/filepath"
 	"runtime/debug"
@@ -11,27 +10,11 @@ import (
 	"sync"
 	"testing"
 
+	"namecast/lib/ldb"
 	"namecast/lib/rr"
 	"namecast/lib/store"
 	"namecast/lib/store/storetest"
 )
-
-func TestShare(t *testing.T) {
-	last := share(0)
-	for _, memory := range []int64{1, 4 << 20, 32 << 20, 64 << 20, 128 << 20, 256 << 20, 1 << 30, 1 << 40, math.MaxInt64} {
-		b := share(memory)
-		if b.writeBuffer < minWriteBuffer || b.writeBuffer > maxWriteBuffer || b.cache < 1<<20 {
-			t.Errorf("%d octets are shared out as %+v", memory, b)
-		}
-		if b.cache < last.cache || b.writeBuffer < last.writeBuffer {
-			t.Errorf("%d octets are shared out as %+v, less as %+v", memory, b, last)
-		}
-		if used := 3*int64(b.writeBuffer) + int64(b.cache); memory >= minMemory && used > memory/2 {
-			t.Errorf("%d octets are shared out as %+v, more than half", memory, b)
-		}
-		last = b
-	}
-}
 
 // Accounts with wideSets RRsets of 1 KiB each.
 const wideSets = 32
@@ -93,7 +76,7 @@ func TestLargerThanMemory(t *testing.T) {
 		most = max(most, heap())
 	}
 	t.Logf("heap of %d MiB before, %d at most", before>>20, most>>20)
-	if most > before+minMemory+16<<20 {
+	if most > before+ldb.MinMemory+16<<20 {
 		t.Errorf("the heap grew from %d to %d MiB", before>>20, most>>20)
 	}
 }

@@ -6,11 +6,9 @@ import (
 	"fmt"
 
 	"github.com/syndtr/goleveldb/leveldb"
-	ldberrors "github.com/syndtr/goleveldb/leveldb/errors"
-	"github.com/syndtr/goleveldb/leveldb/filter"
-	"github.com/syndtr/goleveldb/leveldb/opt"
 	"github.com/syndtr/goleveldb/leveldb/storage"
 
+	"namecast/lib/ldb"
 	"namecast/lib/store"
 )
 
@@ -30,6 +28,12 @@ type Options struct {
 	// WriteBuffer is how many octets are written before they go to a table; 0
 	// leaves it to Memory. Twice as many may be in memory.
 	WriteBuffer int
+
+	// Follow is the name of the service whose storage the database follows: it
+	// takes what [DB.Follow] and copies bring, and no changes of its own. A
+	// database is made for one service, or for none, and refused for another use
+	// with store.ErrOtherUse.
+	Follow string
 
 	// Changed, if it is not nil, is called once for every change, claim and
 	// restore that was committed: after a view opened from then on sees it, and
@@ -51,41 +55,7 @@ func (o Options) defaults() Options {
 	if o.LogBytes <= 0 {
 		o.LogBytes = 64 << 20
 	}
-	if o.Memory <= 0 {
-		o.Memory = 256 << 20
-	}
-	set(&o.WriteBuffer, share(o.Memory).writeBuffer)
 	return o
-}
-
-// library gives goleveldb's options.
-func (o Options) library() *opt.Options {
-	return &opt.Options{
-		Strict:      opt.StrictAll,
-		WriteBuffer: o.WriteBuffer,
-		// A head that is not in the newest tables is found without reading a
-		// block of each. For names nobody has there is the directory.
-		Filter:             filter.NewBloomFilter(10),
-		BlockCacheCapacity: share(o.Memory).cache,
-		// A block ends after the entry that takes it over its size. So most fit
-		// into 4 KiB, in which memory is given out; the library's pool of buffers
-		// would take twice as much for each.
-		BlockSize:         3900,
-		DisableBufferPool: true,
-		// Compactions that reads set off would only wear the disk.
-		DisableSeeksCompaction: true,
-		// Every compaction of level 0, the newest tables, writes all of level 1
-		// again. So level 1, which has ten times the total size here, is kept
-		// smaller than the library does, and when much is written, level 0 may
-		// gather more tables for one compaction before writes are slowed.
-		CompactionTableSize:    tableSize,
-		CompactionTotalSize:    6 << 20,
-		WriteL0SlowdownTrigger: 12,
-		WriteL0PauseTrigger:    20,
-		OpenFilesCacheCapacity: 1000,
-		// There is one writer.
-		NoWriteMerge: true,
-	}
 }
 
 // Open opens the database in the folder dir and makes it if it is not there; the
@@ -94,7 +64,7 @@ func (o Options) library() *opt.Options {
 // not hold together or the folder holds something else, and else what the
 // operating system says.
 func Open(dir string, o Options) (*DB, error) {
-	files, err := openFolder(dir)
+	files, err := ldb.OpenFolder(dir, formatName)
 	if err != nil {
 		return nil, openError(dir, err)
 	}
@@ -102,7 +72,7 @@ func Open(dir string, o Options) (*DB, error) {
 	if err != nil {
 		return nil, openError(dir, err)
 	}
-	if err := files.mark(); err != nil {
+	if err := files.Mark(); err != nil {
 		db.Close()
 		return nil, openError(dir, err)
 	}
@@ -110,6 +80,7 @@ func Open(dir string, o Options) (*DB, error) {
 }
 
 func openError(dir string, err error) error {
+	err = words(err)
 	hint := ""
 	if errors.Is(err, store.ErrDamaged) {
 		hint = "; move the folder away and restore a backup"
@@ -125,10 +96,12 @@ func OpenMemory(o Options) (*DB, error) {
 // openStorage opens the database that files hold, and closes files on an error.
 func openStorage(name string, files storage.Storage, o Options) (*DB, error) {
 	db := &DB{name: name, opts: o.defaults(), files: files}
-	cut, err := db.openLibrary()
+	var cut bool
+	var err error
+	db.ldb, cut, err = ldb.Open(files, ldb.Options{Memory: o.Memory, WriteBuffer: o.WriteBuffer})
 	if err != nil {
 		files.Close()
-		return nil, damage(err)
+		return nil, words(err)
 	}
 	st, err := db.load(cut)
 	if err == nil {
@@ -143,44 +116,28 @@ func openStorage(name string, files storage.Storage, o Options) (*DB, error) {
 }
 
 // damage puts the library's word for damage into the store's.
-func damage(err error) error {
-	if ldberrors.IsCorrupted(err) {
-		return fmt.Errorf("%w: %w", store.ErrDamaged, plain(err))
-	}
-	return cause(err)
-}
+func damage(err error) error { return words(ldb.Damage(err)) }
 
-// openLibrary opens goleveldb's database. It reports whether it had to cut off
-// half a record: see "Opening" in the package comment.
-func (db *DB) openLibrary() (cut bool, err error) {
-	disk, onDisk := db.files.(disk)
-	if onDisk {
-		if cut, err = disk.settleManifest(); err != nil {
-			return false, err
+// words has an error of opening be what the store calls it too; its text is the
+// same.
+func words(err error) error {
+	for ours, theirs := range map[error]error{
+		store.ErrLocked: ldb.ErrLocked, store.ErrDamaged: ldb.ErrDamaged, store.ErrFormat: ldb.ErrFormat,
+	} {
+		if errors.Is(err, theirs) && !errors.Is(err, ours) {
+			return word{err, ours}
 		}
 	}
-	o := db.opts.library()
-	db.ldb, err = leveldb.Open(db.files, o)
-	if !ldberrors.IsCorrupted(err) || !onDisk {
-		return cut, err
-	}
-	cutJournal, cutErr := disk.cutJournals()
-	if cutErr != nil {
-		return false, cutErr
-	}
-	if cutJournal {
-		db.ldb, err = leveldb.Open(db.files, o)
-	}
-	return true, err
+	return err
 }
 
-// A disk is storage that outlives the process; a folder is.
-type disk interface {
-	// finished reports whether a database was ever complete there.
-	finished() bool
-	settleManifest() (cut bool, err error)
-	cutJournals() (cut bool, err error)
+// A word is an error that is also another.
+type word struct {
+	error
+	also error
 }
+
+func (w word) Unwrap() []error { return []error{w.error, w.also} }
 
 // formatName is the value of m/format.
 const formatName = "namecast store 1"
@@ -195,7 +152,10 @@ func (db *DB) load(cut bool) (state, error) {
 		return state{}, err
 	}
 	if !bytes.Equal(format, []byte(formatName)) {
-		return state{}, formatError(string(format))
+		return state{}, words(ldb.FormatError(string(format), formatName))
+	}
+	if err := db.loadFollower(); err != nil {
+		return state{}, err
 	}
 	if err := db.unrestore(); err != nil {
 		return state{}, err
@@ -215,27 +175,17 @@ func (db *DB) load(cut bool) (state, error) {
 	return st, checkLog(db.ldb, st, from)
 }
 
-// formatError is about a format that is not ours.
-func formatError(found string) error {
-	return fmt.Errorf("%w: it is a %.40q, this program knows %q", store.ErrFormat, found, formatName)
-}
-
 // create writes the first entries into a database that must be empty.
 func (db *DB) create() (state, error) {
-	if d, ok := db.files.(disk); ok && d.finished() {
-		return state{}, fmt.Errorf("%w: everything is missing from it", store.ErrDamaged)
-	}
-	it := db.ldb.NewIterator(nil, nil)
-	defer it.Release()
-	if it.Next() {
-		return state{}, fmt.Errorf("%w: not a namecast database", store.ErrDamaged)
-	}
-	if err := it.Error(); err != nil {
-		return state{}, err
+	if err := ldb.Fresh(db.ldb, db.files); err != nil {
+		return state{}, words(err)
 	}
 	st := state{LogStart: 1}
 	var b leveldb.Batch
 	b.Put(keyFormat, []byte(formatName))
 	b.Put(keyState, st.append(nil))
+	if db.opts.Follow != "" {
+		b.Put(keyFollow, []byte(db.opts.Follow))
+	}
 	return st, db.ldb.Write(&b, synced)
 }

@@ -29,6 +29,9 @@ func (db *DB) Backup(ctx context.Context, w io.Writer) error {
 // writes counts only with its last batch: after a crash, Open takes the rest
 // away again.
 func (db *DB) Restore(ctx context.Context, r io.Reader) error {
+	if err := db.own(); err != nil {
+		return err
+	}
 	restore := func(w *writer) error {
 		err := w.restore(ctx, r)
 		if err == nil {

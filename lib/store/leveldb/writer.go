@@ -48,6 +48,9 @@ type waiting struct {
 
 // submit brings a step to the writer and waits for the outcome.
 func (db *DB) submit(ctx context.Context, s step) (store.Position, error) {
+	if err := db.own(); err != nil {
+		return 0, err
+	}
 	w := []waiting{{step: s}}
 	err := db.send(ctx, &request{steps: w, done: make(chan struct{})})
 	if err == nil {
@@ -112,7 +115,7 @@ type writer struct {
 // run serves the queue until Close, and then what is still in it.
 func (w *writer) run() {
 	defer close(w.db.ended)
-	w.batch = batch{w: w, heads: make(map[string]headMark), seen: make(map[string][]byte)}
+	w.batch = batch{w: w, heads: make(map[string]headMark), seen: make(map[string][]byte), places: make(map[uint8]Place)}
 	for {
 		var r *request
 		if w.held != nil {

@@ -1,4 +1,4 @@
-package leveldb
+package ldb
 
 import (
 	"bytes"
@@ -108,7 +108,7 @@ const sectorSize = 512
 // unwritten reports whether b from pos on, where a chunk should be, is what a
 // file system leaves that makes a file longer before it writes the octets: zero
 // from there, or from the end of one of its sectors, to the end of the file. A
-// whole record does not end so, because m/state is the last thing in it.
+// whole record does not end so: see "Writing" in the package comment.
 func unwritten(b []byte, pos int) bool {
 	written := len(bytes.TrimRight(b, "\x00"))
 	if written <= pos {

@@ -1,4 +1,4 @@
-package leveldb
+package ldb
 
 import (
 	"errors"
@@ -10,8 +10,6 @@ import (
 	"syscall"
 
 	"github.com/syndtr/goleveldb/leveldb/storage"
-
-	"namecast/lib/store"
 )
 
 // markName is the file that names the format; the library knows nothing of it.
@@ -21,19 +19,19 @@ const markName = "NAMECAST"
 // into the top of a file system of its own.
 var libraryFile = regexp.MustCompile(`^(LOCK|LOG|LOG\.old|CURRENT(\.bak|\.[0-9]+)?|MANIFEST-[0-9]+|[0-9]+\.(log|ldb|tmp)|lost\+found)$`)
 
-// A folder is goleveldb's storage in files.
-type folder struct {
+// A Folder is goleveldb's storage in the files of a folder. OpenFolder makes it.
+type Folder struct {
 	storage.Storage
-	dir    string
-	marked bool // with the format, by an earlier process
+	dir, format string
+	marked      bool // with the format, by an earlier process
 }
 
-func (f folder) finished() bool { return f.marked }
+func (f Folder) finished() bool { return f.marked }
 
 // Create makes a file. A journal's entry in the folder is brought to the disk
 // too: what is synced into a journal that has no entry is lost. The library does
 // this only for the other files, when it switches manifests.
-func (f folder) Create(fd storage.FileDesc) (storage.Writer, error) {
+func (f Folder) Create(fd storage.FileDesc) (storage.Writer, error) {
 	w, err := f.Storage.Create(fd)
 	if err != nil || fd.Type != storage.TypeJournal {
 		return w, err
@@ -45,27 +43,31 @@ func (f folder) Create(fd storage.FileDesc) (storage.Writer, error) {
 	return w, nil
 }
 
-// openFolder takes the folder for this process, and makes it if it is not there.
-func openFolder(dir string) (folder, error) {
+// OpenFolder takes the folder for this process, and makes it if it is not there;
+// the folder above must be. The format is the line that the file NAMECAST has in
+// it, or is to have. The errors are ErrLocked, ErrFormat, ErrDamaged if there is
+// something else in the folder, and else what the operating system says. They do
+// not name the folder.
+func OpenFolder(dir, format string) (Folder, error) {
 	if err := makeFolder(dir); err != nil {
-		return folder{}, err
+		return Folder{}, err
 	}
-	marked, err := checkFolder(dir)
+	marked, err := checkFolder(dir, format)
 	if err != nil {
-		return folder{}, err
+		return Folder{}, err
 	}
 	files, err := storage.OpenFile(dir, false)
 	if errors.Is(err, syscall.EWOULDBLOCK) {
-		return folder{}, store.ErrLocked
+		return Folder{}, ErrLocked
 	}
 	if err != nil {
-		return folder{}, cause(err)
+		return Folder{}, cause(err)
 	}
-	f := folder{Storage: files, dir: dir, marked: marked}
+	f := Folder{Storage: files, dir: dir, format: format, marked: marked}
 	if marked {
 		if _, err := os.Stat(filepath.Join(dir, "CURRENT")); err != nil {
 			files.Close()
-			return folder{}, fmt.Errorf("%w: file CURRENT: %w", store.ErrDamaged, cause(err))
+			return Folder{}, fmt.Errorf("%w: file CURRENT: %w", ErrDamaged, cause(err))
 		}
 	}
 	return f, nil
@@ -101,35 +103,36 @@ func makeFolder(dir string) error {
 
 // checkFolder reports whether the folder holds a finished database, and refuses
 // one of another format or a folder with something else in it.
-func checkFolder(dir string) (marked bool, err error) {
+func checkFolder(dir, format string) (marked bool, err error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return false, cause(err)
 	}
 	mark, err := os.ReadFile(filepath.Join(dir, markName))
 	switch {
-	case err == nil && string(mark) == formatName+"\n":
+	case err == nil && string(mark) == format+"\n":
 		return true, nil
 	case err == nil:
-		return false, formatError(strings.TrimSuffix(string(mark), "\n"))
+		return false, FormatError(strings.TrimSuffix(string(mark), "\n"), format)
 	case !errors.Is(err, os.ErrNotExist):
 		return false, fmt.Errorf("file %s: %w", markName, cause(err))
 	}
 	for _, e := range entries {
 		if !libraryFile.MatchString(e.Name()) && e.Name() != markName+".tmp" {
-			return false, fmt.Errorf("%w: not a namecast database: it holds %q", store.ErrDamaged, e.Name())
+			return false, fmt.Errorf("%w: not a namecast database: it holds %q", ErrDamaged, e.Name())
 		}
 	}
 	return false, nil
 }
 
-// mark says that the database in the folder is finished.
-func (f folder) mark() error {
+// Mark says that the database in the folder is finished: from then on it is
+// damage if anything is missing.
+func (f Folder) Mark() error {
 	if f.marked {
 		return nil
 	}
 	name := filepath.Join(f.dir, markName)
-	if err := writeSynced(name+".tmp", formatName+"\n"); err != nil {
+	if err := writeSynced(name+".tmp", f.format+"\n"); err != nil {
 		return fmt.Errorf("write file %s: %w", markName, cause(err))
 	}
 	if err := os.Rename(name+".tmp", name); err != nil {

@@ -1,4 +1,4 @@
-package leveldb
+package ldb
 
 import (
 	"cmp"
@@ -9,14 +9,12 @@ import (
 	"slices"
 
 	"github.com/syndtr/goleveldb/leveldb/storage"
-
-	"namecast/lib/store"
 )
 
 // settleManifest cuts half a record off the end of the manifest, and verifies
 // that the journal that the manifest names is there: the library would go on
 // without it. A folder without a manifest is left to the library.
-func (f folder) settleManifest() (cut bool, err error) {
+func (f Folder) settleManifest() (cut bool, err error) {
 	fd, err := f.GetMeta()
 	if err != nil {
 		return false, nil // the library says it better
@@ -33,7 +31,7 @@ func (f folder) settleManifest() (cut bool, err error) {
 	}
 	name = journalName(journal)
 	if _, err := os.Stat(filepath.Join(f.dir, name)); err != nil {
-		return cut, fmt.Errorf("%w: file %s: %w", store.ErrDamaged, name, cause(err))
+		return cut, fmt.Errorf("%w: file %s: %w", ErrDamaged, name, cause(err))
 	}
 	return cut, nil
 }
@@ -42,7 +40,7 @@ func journalName(n int64) string { return fmt.Sprintf("%06d.log", n) }
 
 // cutJournals cuts half a record off the end of the newest journal. Whatever
 // else is wrong in a journal is ErrDamaged.
-func (f folder) cutJournals() (cut bool, err error) {
+func (f Folder) cutJournals() (cut bool, err error) {
 	fds, err := f.List(storage.TypeJournal)
 	if err != nil {
 		return false, err
@@ -58,7 +56,7 @@ func (f folder) cutJournals() (cut bool, err error) {
 }
 
 // cutTail cuts half a record off the end of a file if it may have one.
-func (f folder) cutTail(name string, may bool, record func([]byte)) (cut bool, err error) {
+func (f Folder) cutTail(name string, may bool, record func([]byte)) (cut bool, err error) {
 	path := filepath.Join(f.dir, name)
 	b, err := os.ReadFile(path)
 	if err != nil {
@@ -69,7 +67,7 @@ func (f folder) cutTail(name string, may bool, record func([]byte)) (cut bool, e
 	case how == whole:
 		return false, nil
 	case how == broken || !may:
-		return false, fmt.Errorf("%w: file %s has a broken record at octet %d", store.ErrDamaged, name, end)
+		return false, fmt.Errorf("%w: file %s has a broken record at octet %d", ErrDamaged, name, end)
 	}
 	file, err := os.OpenFile(path, os.O_RDWR, 0)
 	if err != nil {

@@ -1,4 +1,4 @@
-package leveldb
+package ldb
 
 import "math"
 
@@ -14,8 +14,8 @@ const (
 // library takes as much memory for each that it writes.
 const tableSize = 4 << 20
 
-// minMemory is the least amount of memory that is shared out, in octets.
-const minMemory = 48 << 20
+// MinMemory is the least amount of memory that is shared out, in octets.
+const MinMemory = 48 << 20
 
 // A budget says how an amount of memory is shared out, in octets.
 type budget struct {
@@ -29,7 +29,7 @@ type budget struct {
 // to a table, and their skip lists. Compactions take two tables. The rest goes to
 // the block cache, less a tenth for what the cache needs to find its blocks.
 func share(memory int64) budget {
-	memory = min(max(memory, minMemory), math.MaxInt)
+	memory = min(max(memory, MinMemory), math.MaxInt)
 	used := memory / 2
 	buffer := min(max(memory/16, minWriteBuffer), maxWriteBuffer)
 	cache := (used - 3*buffer - 2*tableSize) / 11 * 10
