@@ -7,6 +7,7 @@ import (
 	"net"
 	"time"
 
+	"namecast/lib/clock"
 	"namecast/lib/private"
 )
 
@@ -35,7 +36,7 @@ func (r Renewal) Run(ctx context.Context, id Identity) {
 	for {
 		// Members that were made together do not ask together.
 		wait = max(0, wait)
-		if !sleep(ctx, wait+rand.N(wait/8+1)) {
+		if !clock.Sleep(ctx, wait+rand.N(wait/8+1)) {
 			return
 		}
 		next, err := r.once(ctx, id)
@@ -64,16 +65,4 @@ func (r Renewal) once(ctx context.Context, id Identity) (Identity, error) {
 		return next, fmt.Errorf("replace file %q: %w", r.File, err)
 	}
 	return next, nil
-}
-
-// sleep waits, and tells whether the context lasted.
-func sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
-	}
 }

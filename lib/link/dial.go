@@ -9,6 +9,7 @@ import (
 
 	"namecast/lib/ca"
 	"namecast/lib/chain/frame"
+	"namecast/lib/clock"
 )
 
 // Keep keeps a connection of a class with a node at an address, "host:port", until
@@ -24,13 +25,29 @@ func (n *Net) Keep(ctx context.Context, class frame.Class, node, addr string) er
 		return fmt.Errorf("%w: with %s for class %s", ErrKept, node, class)
 	}
 	defer n.release(p)
+	return n.redial(ctx, p, addr)
+}
+
+// KeepAt is Keep for whatever node is at an address: its certificate tells which
+// one that is, each time anew. Where a connection with that node is kept by another
+// call, none comes about: Failed is told ErrKept, with an empty node, and the
+// address is dialled again. ErrRefused for class chain, where the names tell who dials.
+func (n *Net) KeepAt(ctx context.Context, class frame.Class, addr string) error {
+	if class == frame.ClassChain {
+		return fmt.Errorf("%w: %s is dialled by name for class %s", ErrRefused, addr, class)
+	}
+	return n.redial(ctx, place{class, ca.Node, "", true}, addr)
+}
+
+// redial dials until the context ends, with back-off.
+func (n *Net) redial(ctx context.Context, p place, addr string) error {
 	b := backoff{first: n.config.Limits.First, most: n.config.Limits.Most}
 	for {
 		lived, err := n.dial(ctx, p, addr)
 		if err != nil && ctx.Err() == nil {
-			n.config.Failed(node, addr, err)
+			n.config.Failed(p.id, addr, err)
 		}
-		if !sleep(ctx, b.next(lived, rand.Float64())) {
+		if !clock.Sleep(ctx, b.next(lived, rand.Float64())) {
 			return ctx.Err()
 		}
 	}
@@ -73,6 +90,9 @@ func (n *Net) dial(ctx context.Context, p place, addr string) (lived time.Durati
 	c, err := n.connect(life, p, addr, end)
 	if err != nil {
 		return 0, err
+	}
+	if p.id == "" {
+		defer n.release(c.place())
 	}
 	if err := n.enter(life, c); err != nil {
 		abandon(c.conn)
@@ -119,16 +139,4 @@ func (b *backoff) next(lived time.Duration, random float64) time.Duration {
 	wait := b.bound/2 + time.Duration(random*float64(b.bound)/2)
 	b.bound = min(2*b.bound, b.most)
 	return wait
-}
-
-// sleep waits, and tells whether the context lasted.
-func sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
-	}
 }

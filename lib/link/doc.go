@@ -3,10 +3,11 @@
 //
 // Two members have one connection for each class. Of two nodes the one with the
 // lower ID dials, for class chain; for the other classes the one that wants
-// something does. Keep dials again, with back-off, as long as its context lasts;
-// Serve takes what others dial. A newer connection of a peer takes the place of
-// an older one, since a peer dials only when it has given the older one up. Both
-// functions own every goroutine that they start, and return when all have ended.
+// something does. Keep and KeepAt dial again, with back-off, as long as their
+// context lasts; Serve takes what others dial. A newer connection of a peer takes
+// the place of an older one, since a peer dials only when it has given the older
+// one up. These functions own every goroutine that they start, and return when all
+// have ended.
 //
 // To send is to append to a queue, which never waits: whatever is in the queue
 // goes out with the next write, so the more there is to send, the more goes with

@@ -11,6 +11,7 @@ import (
 
 	"namecast/lib/chain"
 	"namecast/lib/chain/frame"
+	"namecast/lib/clock"
 )
 
 // TestReconnect: after the end of a connection and after the end of the peer, and
@@ -75,7 +76,7 @@ func TestOverflow(t *testing.T) {
 	for len(n1.downs) == 0 && time.Now().Before(deadline) {
 		switch err := from1.SendFrame(frame.Header{Type: frame.TypeAck}, body); {
 		case errors.Is(err, ErrOverflow):
-			sleep(t.Context(), time.Millisecond) // the socket has room of its own
+			clock.Sleep(t.Context(), time.Millisecond) // the socket has room of its own
 		case err != nil && !errors.Is(err, ErrDown):
 			t.Fatal(err)
 		}
@@ -96,7 +97,7 @@ func TestOverflow(t *testing.T) {
 func TestPings(t *testing.T) {
 	n1, n2, from1, _ := two(t, newCluster(t), func(cfg *Config) { cfg.Limits.Silence = 200 * time.Millisecond })
 	for deadline := time.Now().Add(limit); from1.Stats().FramesIn < 12 && time.Now().Before(deadline); {
-		sleep(t.Context(), time.Millisecond)
+		clock.Sleep(t.Context(), time.Millisecond)
 	}
 	if s := from1.Stats(); s.FramesIn < 12 || len(n1.downs)+len(n2.downs) > 0 || len(n2.frames) > 0 {
 		t.Errorf("stats %+v, %d ends, %d frames handled", s, len(n1.downs)+len(n2.downs), len(n2.frames))

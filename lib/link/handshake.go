@@ -18,19 +18,32 @@ func within(ctx context.Context, c net.Conn) (stop func() bool) {
 	return context.AfterFunc(ctx, func() { c.SetDeadline(time.Unix(1, 0)) })
 }
 
-// greet is the handshake of the side that has dialled a node.
-func (n *Net) greet(ctx context.Context, raw net.Conn, p place, end context.CancelCauseFunc) (*Conn, error) {
+// greet is the handshake of the side that has dialled a node. What was dialled for
+// any node is kept from then on.
+func (n *Net) greet(ctx context.Context, raw net.Conn, p place, end context.CancelCauseFunc) (c *Conn, err error) {
 	secure := tls.Client(newWire(raw), n.config.Credentials.client())
 	if err := secure.HandshakeContext(ctx); err != nil {
 		return nil, err
 	}
-	c, err := n.newPeer(secure, end)
+	c, err = n.newPeer(secure, end)
 	if err != nil {
 		return nil, err
 	}
 	c.Peer.Class, c.Peer.Dialed = p.class, true
-	if c.place() != p {
+	at := c.place()
+	if !p.takes(at) {
 		return nil, fmt.Errorf("%w: it is %s, not node %s", ErrRefused, c.Peer.Name, p.id)
+	}
+	if p.id == "" {
+		// The peer would end the connection that is kept for this one.
+		if !n.keep(at) {
+			return nil, fmt.Errorf("%w: with %s for class %s", ErrKept, c.Peer.Name.ID, p.class)
+		}
+		defer func() {
+			if err != nil {
+				n.release(at)
+			}
+		}()
 	}
 	defer within(ctx, secure)()
 	mine := n.handshake(p.class)

@@ -1,6 +1,7 @@
 package link
 
 import (
+	"context"
 	"errors"
 	"runtime"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"namecast/lib/ca"
 	"namecast/lib/chain"
 	"namecast/lib/chain/frame"
+	"namecast/lib/clock"
 )
 
 // two gives members n1, which dials, and n2, connected.
@@ -56,7 +58,7 @@ func TestTalk(t *testing.T) {
 		t.Errorf("to nobody: %v", err)
 	}
 	for deadline := time.Now().Add(limit); from1.Stats().Queued > 0 && time.Now().Before(deadline); {
-		sleep(t.Context(), time.Millisecond)
+		clock.Sleep(t.Context(), time.Millisecond)
 	}
 	if s := from1.Stats(); s.FramesIn == 0 || s.FramesOut == 0 || s.OctetsIn == 0 || s.OctetsOut == 0 || s.Queued+int(s.Overflows) != 0 {
 		t.Errorf("stats %+v", s)
@@ -210,7 +212,7 @@ func TestMesh(t *testing.T) {
 			if time.Now().After(deadline) {
 				t.Fatalf("%s is still connected with n3", id)
 			}
-			sleep(t.Context(), time.Millisecond)
+			clock.Sleep(t.Context(), time.Millisecond)
 		}
 	}
 	if members["n1"].Conn(frame.ClassChain, "n2") == nil {
@@ -228,7 +230,7 @@ func TestNothingIsLeft(t *testing.T) {
 	await(t, "failure", n1.failed)
 	n2.stop()
 	n1.stop()
-	for deadline := time.Now().Add(limit); runtime.NumGoroutine() > before; sleep(t.Context(), time.Millisecond) {
+	for deadline := time.Now().Add(limit); runtime.NumGoroutine() > before; clock.Sleep(t.Context(), time.Millisecond) {
 		if time.Now().After(deadline) {
 			buf := make([]byte, 1<<16)
 			t.Fatalf("%d goroutines, %d before\n%s", runtime.NumGoroutine(), before, buf[:runtime.Stack(buf, true)])
@@ -251,4 +253,54 @@ func TestBackoff(t *testing.T) {
 			t.Errorf("step %d: %s, want %s", i, got, x.want)
 		}
 	}
+}
+
+// keepsAt keeps a connection with whatever is at an address until stop is called,
+// which waits for its end.
+func (m *member) keepsAt(addr string) (stop func()) {
+	ctx, cancel := context.WithCancel(m.ctx)
+	done := make(chan struct{})
+	m.all.Go(func() {
+		defer close(done)
+		if err := m.KeepAt(ctx, frame.ClassClient, addr); !errors.Is(err, context.Canceled) {
+			m.t.Errorf("KeepAt: %v", err)
+		}
+	})
+	return func() { cancel(); await(m.t, "end of KeepAt", done) }
+}
+
+// TestKeepAt: the certificate tells which node is at an address, each time anew;
+// a connection that is kept with the same node is left alone.
+func TestKeepAt(t *testing.T) {
+	c := newCluster(t)
+	n1, n2 := start(t, c.credentials(t, "n1"), nil), start(t, c.credentials(t, "n2"), nil)
+	client := start(t, load(t, c.identity(t, ca.Client, "a", 0)), nil)
+	if err := client.KeepAt(t.Context(), frame.ClassChain, n1.addr); !errors.Is(err, ErrRefused) {
+		t.Errorf("for class chain: %v", err)
+	}
+	stop := client.keepsAt(n1.addr)
+	first := await(t, "connection", client.ups)
+	if first.Peer.Name.ID != "n1" || client.Conn(frame.ClassClient, "n1") != first {
+		t.Errorf("the client sees %+v", first.Peer)
+	}
+	if err := client.Keep(t.Context(), frame.ClassClient, "n1", n1.addr); !errors.Is(err, ErrKept) {
+		t.Errorf("by name too: %v", err)
+	}
+	other := n1.listen("127.0.0.1:0")
+	stopOther := client.keepsAt(other)
+	awaitError(t, client.failed, ErrKept)
+	if client.Conn(frame.ClassClient, "n1") != first || len(client.downs) > 0 {
+		t.Error("the connection with n1 has ended")
+	}
+	stopOther()
+	n1.stop()
+	await(t, "end", client.downs)
+	n2.listen(n1.addr)
+	if p := await(t, "connection", client.ups).Peer; p.Name.ID != "n2" {
+		t.Errorf("the client sees %+v", p)
+	}
+	stop()
+	await(t, "end", client.downs)
+	client.keeps(frame.ClassClient, "n2", n2.addr)
+	await(t, "connection", client.ups)
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"namecast/lib/ca"
+	"namecast/lib/clock"
 )
 
 // pause is how long Serve waits when there are no file descriptors left.
@@ -36,7 +37,7 @@ func (n *Net) Serve(ctx context.Context, l net.Listener) error {
 		case errors.Is(err, net.ErrClosed):
 			return err
 		case err != nil: // no file descriptors left, or the peer is gone already
-			sleep(ctx, pause)
+			clock.Sleep(ctx, pause)
 			continue
 		}
 		select {

@@ -51,8 +51,16 @@ type Net struct {
 type place struct {
 	class  frame.Class
 	role   ca.Role
-	id     string
+	id     string // "" in what is dialled for any
 	dialed bool
+}
+
+// takes tells whether a connection of a place is what was dialled for.
+func (p place) takes(c place) bool {
+	if p.id == "" {
+		p.id = c.id
+	}
+	return p == c
 }
 
 // New makes a net without connections.
