@@ -42,6 +42,7 @@ func nodes(names string, change map[string]func(*Node)) []Node {
 func down(n *Node)     { n.Live = false }
 func missed(n *Node)   { n.Live, n.Expected = false, true }
 func restarts(n *Node) { n.Inc = 2 }
+func ended(n *Node)    { n.Live, n.Ended = false, 1 }
 func drains(n *Node)   { n.Drain = true }
 
 type changes = map[string]func(*Node)
@@ -63,6 +64,12 @@ func TestPlan(t *testing.T) {
 			Step{Kind: Remove, Member: m("A", 1), Row: row("B", "C"), Fence: []chain.Member{m("A", 1)}}},
 		{"the middle has restarted", row("A", "B", "C"), Facts{}, nodes("ABC", changes{"B": restarts}),
 			Step{Kind: Remove, Member: m("B", 1), Row: row("A", "C")}},
+		{"the head has ended itself", row("A", "B", "C"), Facts{}, nodes("ABC", changes{"A": ended}),
+			Step{Kind: Remove, Member: m("A", 1), Row: row("B", "C")}},
+		{"it has ended itself, and is taken for live yet", row("A", "B", "C"), Facts{}, nodes("ABC", changes{"A": func(n *Node) { n.Ended = 1 }}),
+			Step{Kind: Remove, Member: m("A", 1), Row: row("B", "C")}},
+		{"one before it had ended itself", row("A", "B", "C"), Facts{}, nodes("ABC", changes{"A": func(n *Node) { n.Live, n.Inc, n.Ended = false, 2, 1 }}),
+			Step{Kind: Remove, Member: m("A", 1), Row: row("B", "C")}},
 		{"the tail is fenced", row("A", "B", "C"), Facts{Fenced: Report{7, m("C", 1)}}, nodes("ABC", nil),
 			Step{Kind: Remove, Member: m("C", 1), Row: row("A", "B"), Fence: []chain.Member{m("C", 1)}}},
 		{"it was fenced once", row("A", "B", "C"), Facts{Fenced: Report{6, m("C", 1)}}, nodes("ABC", nil), Step{}},
@@ -76,6 +83,12 @@ func TestPlan(t *testing.T) {
 			Step{Kind: Add, Member: m("D", 1), Row: recruiting(row("A", "B"), "D")}},
 		{"too few, and one who has the data is back", row("A", "B"), Facts{Held: held}, nodes("ABDC", nil),
 			Step{Kind: Add, Member: m("C", 1), Row: recruiting(row("A", "B"), "C")}},
+		{"too few, and one that made no progress", row("A", "B"), Facts{Held: held, Avoid: map[string]bool{"C": true}}, nodes("ABCD", nil),
+			Step{Kind: Add, Member: m("D", 1), Row: recruiting(row("A", "B"), "D")}},
+		{"too few, and one alone that made no progress", row("A", "B"), Facts{Avoid: map[string]bool{"C": true}}, nodes("ABC", nil), Step{}},
+		{"one, and fewer nodes than members wanted", row("A"), Facts{}, nodes("AB", nil),
+			Step{Kind: Add, Member: m("B", 1), Row: recruiting(row("A"), "B")}},
+		{"as many as there are nodes", row("A", "B"), Facts{}, nodes("AB", nil), Step{}},
 		{"too few, and nobody else", row("A", "B"), Facts{}, nodes("ABC", changes{"C": drains}), Step{}},
 		{"too many", row("A", "B", "C", "D"), Facts{}, nodes("ABCD", changes{"B": drains}),
 			Step{Kind: Remove, Member: m("B", 1), Row: row("A", "C", "D"), Fence: []chain.Member{m("B", 1)}}},

@@ -72,6 +72,9 @@
 //   - A replica that stays barred for several leases, as happens when the controller
 //     dies in between, is a reason to come back as a new incarnation. So is Halt,
 //     of which the operator has to know.
+//   - A report of kind Silent is passed on only if there is a connection with the
+//     member that it is about, on which something has come meanwhile. With whom a node
+//     has none, it tells by itself.
 //   - The storage tells nothing but what it can vouch for: it has checked when it
 //     was opened that the log has no gap and its hashes hold together.
 //   - A chain whose first members all die before one of them has written its

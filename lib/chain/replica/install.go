@@ -46,14 +46,23 @@ func (r *Replica) member() {
 }
 
 // begin takes up the chain in this incarnation without having been a recruit:
-// it is new, or every member has died and this one's disk is to be trusted.
+// it is new, or every member has died and this one's disk is to be trusted. False:
+// it has not begun yet, or never will.
+//
+// A row that restores nothing is one with which the chain begins: the first, or one
+// that the operator had made since nobody has anything. Half a copy is nothing, and
+// on its way out; what it took the place of was gone when it began.
 func (r *Replica) begin() bool {
 	meta := r.store.Meta()
+	if meta.Copying && r.row.Restored == 0 && !r.emptied {
+		r.empty()
+		return false
+	}
 	_, last := r.store.Log()
 	restored := r.row.Restored != 0 && r.place == 0 && r.row.Restored == meta.Held()
 	resumed := r.off(safeguard.Fresh) && meta.Inc == r.self.Inc
 	switch {
-	case meta.Inc == 0 && last == 0:
+	case last == 0 && (meta.Inc == 0 || r.emptied && r.row.Restored == 0):
 	case restored || resumed:
 	default:
 		r.halt(fmt.Sprintf("the row wants the data of incarnation %d; the disk has %d's, copying %v",
@@ -66,6 +75,29 @@ func (r *Replica) begin() bool {
 	}
 	r.began = true
 	return true
+}
+
+// empty wipes half a copy. Until that is durable the replica takes no part, as what
+// can be read is still there.
+func (r *Replica) empty() {
+	r.role = None
+	if r.emptying == 0 {
+		r.wipe()
+		r.emptying = r.seq + 1
+	}
+}
+
+// emptyNow goes on when the wipe is durable.
+func (r *Replica) emptyNow() {
+	if r.emptying == 0 || r.done < r.emptying {
+		return
+	}
+	r.emptying, r.emptied = 0, true
+	if r.began || r.halted || r.place < 0 {
+		return
+	}
+	r.member()
+	r.bar(r.barred)
 }
 
 // enlist becomes a recruit. What it has that was committed once is good for

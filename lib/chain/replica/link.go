@@ -25,9 +25,11 @@ type downstream struct {
 	commit   chain.LSN
 	underWay []chain.LSN // the last LSN of each Append that is not acknowledged
 	retryAt  time.Duration
-	hellos   int      // sent in this epoch
-	copy     *outCopy // what it is sent instead of the log
-	behind   bool     // it does not have all of the log
+	hellos   int           // sent in this epoch
+	asked    int           // how often it was asked again since it was heard
+	since    time.Duration // the first of these
+	copy     *outCopy      // what it is sent instead of the log
+	behind   bool          // it does not have all of the log
 	moved    time.Duration
 	paced    pace
 }
@@ -100,13 +102,23 @@ func (r *Replica) resend(d *downstream) {
 	case d.copy != nil:
 		r.resendCopy(d)
 	case d.known && len(d.underWay) > 0:
+		r.asks(d)
 		d.next, d.underWay = d.last+1, nil // settle pumps
 	case r.waitsFor(d):
+		r.asks(d)
 		r.send(d.to, chain.Hello{Last: r.log.durable, Commit: r.commit})
 		// The other installs the row at nearly the same time, so the first are quick.
 		d.hellos++
 		d.retryAt = r.now + r.opt.Retry>>max(0, quickHellos-d.hellos)
 	}
+}
+
+// asks counts that something is sent for which an answer is to come.
+func (r *Replica) asks(d *downstream) {
+	if d.asked == 0 {
+		d.since = r.now
+	}
+	d.asked++
 }
 
 // quickHellos is how many hellos come sooner than the time for trying again, each
@@ -197,6 +209,7 @@ func (r *Replica) takeAck(from chain.Member, m chain.Ack) {
 	if d == nil || d.copy != nil {
 		return
 	}
+	d.asked = 0
 	if !d.known && !r.matches(d, m) {
 		r.lost(d)
 		return

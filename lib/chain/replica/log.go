@@ -195,4 +195,5 @@ func (r *Replica) written(seq uint64) {
 		r.done = m.seq
 	}
 	r.marks = r.marks[n:]
+	r.emptyNow()
 }

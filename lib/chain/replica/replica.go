@@ -40,7 +40,8 @@ type Options struct {
 	// Timeout is how long a request waits for its answer: 3 s, and up to half as
 	// long again.
 	Timeout time.Duration
-	// Stall is how long a recruit may make no progress before that is reported: 2 s.
+	// Stall is how long a recruit may make no progress, and a successor leave
+	// everything unanswered, before that is reported: 2 s.
 	Stall time.Duration
 	// Pace is how long a recruit may follow the log without coming near before
 	// commits are slowed down to half of what it keeps up with: 5 s.
@@ -112,15 +113,19 @@ type Replica struct {
 	out    []Effect
 	halted bool
 
-	role   Role
-	row    chain.Row // installed; epoch 0 if none
-	place  int       // in the row's members, or -1
-	began  bool      // this incarnation has taken part: what is in memory is its own
-	barred chain.Epoch
-	wanted chain.Epoch // the newest that was heard of
-	lease  time.Duration
-	heard  bool // the predecessor has installed this epoch
-	active bool // as tail: the whole log was committed in this epoch
+	role  Role
+	row   chain.Row // installed; epoch 0 if none
+	place int       // in the row's members, or -1
+	began bool      // this incarnation has taken part: what is in memory is its own
+	// emptying is the batch that wipes half a copy before this incarnation takes
+	// part, and emptied that it is durable.
+	emptying uint64
+	emptied  bool
+	barred   chain.Epoch
+	wanted   chain.Epoch // the newest that was heard of
+	lease    time.Duration
+	heard    bool // the predecessor has installed this epoch
+	active   bool // as tail: the whole log was committed in this epoch
 
 	log    journal
 	state  overlay

@@ -55,6 +55,8 @@ func (r *Replica) why() string {
 	switch {
 	case r.halted:
 		return "stopped: its log contradicts another's or its row"
+	case r.role == None && r.emptying != 0:
+		return "empties its disk of half a copy"
 	case r.role == None:
 		return "not in the row"
 	case r.role == Barred:

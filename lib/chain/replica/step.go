@@ -111,6 +111,10 @@ const (
 	Ready   ReportKind = 1 // the recruit has caught up and commits are gated on it: promote it
 	Stalled ReportKind = 2 // the recruit does not answer, or stays behind: drop it
 	Fenced  ReportKind = 3 // the member has stopped for a Fence, but is in the row: remove it
+	// Silent: the successor has not answered anything for a while, though it was asked
+	// again and again: remove it. Who runs the replica drops this report if there is
+	// no connection with the member: then it may be this node that is cut off.
+	Silent ReportKind = 4
 )
 
 // Step gives the replica one input, at a reading of the local clock. Readings
@@ -156,6 +160,7 @@ func (r *Replica) settle() {
 	r.pump(&r.succ)
 	r.pump(&r.recruit)
 	r.tendRecruit()
+	r.tendSuccessor()
 	r.feed()
 	r.startRound()
 	r.sendAck()

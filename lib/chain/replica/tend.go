@@ -8,7 +8,8 @@ import (
 	"namecast/lib/chain/internal/safeguard"
 )
 
-// A tending is what the tail tells of its recruit, or a barred member of itself.
+// A tending is what the tail tells of its recruit, another member of its successor,
+// or a barred one of itself.
 type tending struct {
 	kind   ReportKind
 	nextAt time.Duration
@@ -52,6 +53,25 @@ func (r *Replica) tendRecruit() {
 	case follows && d.durable >= r.commit && (r.gate || r.off(safeguard.Gate)):
 		r.tell(Ready, d.to)
 	default:
+		r.tended = tending{}
+	}
+}
+
+// enough is how many times a successor was asked in vain before it counts as silent:
+// a member that has itself stood still has not asked so often.
+const enough = 10
+
+// tendSuccessor reports a successor that leaves everything unanswered. One that
+// answers keeps its place, however slow it is: there may be a reason behind it in
+// the chain, which its neighbour there sees better.
+func (r *Replica) tendSuccessor() {
+	d := &r.succ
+	if r.role != Serving || d.to.IsZero() {
+		return
+	}
+	if d.asked >= enough && r.now-d.since >= r.opt.Stall {
+		r.tell(Silent, d.to)
+	} else {
 		r.tended = tending{}
 	}
 }

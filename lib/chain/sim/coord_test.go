@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -19,8 +20,10 @@ type coordinator struct {
 	incs    map[string]chain.Incarnation
 	live    map[string]chain.Incarnation // registrations in force
 	heard   map[string]time.Duration     // when they were renewed
+	renewal map[string]int               // names the last renewal
 	held    map[string]chain.Incarnation
-	reports [4]plan.Report
+	silent  map[string]word // with whom nodes have no connection
+	reports [5]plan.Report
 	term    int // of the elected controller
 }
 
@@ -36,12 +39,15 @@ type picture struct {
 	row     chain.Row
 	cluster plan.Cluster
 	facts   plan.Facts
+	renewal map[string]int
+	silent  map[string]word
 }
 
 func (c *coordinator) init(w *world) {
 	c.w = w
 	c.incs, c.live = map[string]chain.Incarnation{}, map[string]chain.Incarnation{}
 	c.heard, c.held = map[string]time.Duration{}, map[string]chain.Incarnation{}
+	c.renewal, c.silent = map[string]int{}, map[string]word{}
 }
 
 func (c *coordinator) register(name string, last, held, old chain.Incarnation) registration {
@@ -50,6 +56,8 @@ func (c *coordinator) register(name string, last, held, old chain.Incarnation) r
 	}
 	c.incs[name]++
 	c.live[name], c.heard[name], c.held[name] = c.incs[name], c.w.now, held
+	c.renewal[name]++
+	delete(c.silent, name)
 	if c.w.weak.noProof {
 		c.held[name] = c.row.Node(name).Inc
 		if c.held[name] == 0 {
@@ -64,6 +72,7 @@ func (c *coordinator) renew(m chain.Member) registration {
 		return registration{0, c.row}
 	}
 	c.heard[m.Node] = c.w.now
+	c.renewal[m.Node]++
 	return registration{m.Inc, c.row}
 }
 
@@ -73,10 +82,12 @@ func (c *coordinator) report(r replica.Report) {
 
 // look tells a controller how things are.
 func (c *coordinator) look() picture {
-	p := picture{term: c.term, row: c.row, cluster: plan.Cluster{Replicas: c.w.prof.replicas, Copies: 1, Moves: 1}}
+	p := picture{term: c.term, row: c.row, renewal: maps.Clone(c.renewal), cluster: plan.Cluster{Replicas: c.w.prof.replicas, Copies: 1, Moves: 1}}
+	p.silent = maps.Clone(c.silent)
 	p.facts = plan.Facts{
 		Held:  map[string]chain.Incarnation{},
 		Ready: c.reports[replica.Ready], Stalled: c.reports[replica.Stalled], Fenced: c.reports[replica.Fenced],
+		Silent: c.reports[replica.Silent],
 	}
 	for _, n := range c.w.nodes {
 		_, registered := c.live[n.name]
@@ -96,9 +107,10 @@ func (c *coordinator) elect() int {
 	return c.term
 }
 
-// expel deletes a node's registration.
-func (c *coordinator) expel(term int, m chain.Member) bool {
-	if term != c.term {
+// expel deletes a node's registration, if its last renewal is the one given.
+func (c *coordinator) expel(term int, m chain.Member, renewal int) bool {
+	guarded := !c.w.weak.noRenewalGuard
+	if term != c.term || guarded && c.renewal[m.Node] != renewal {
 		return false
 	}
 	if c.live[m.Node] == m.Inc {
@@ -130,12 +142,20 @@ func (c *coordinator) publish(term int, row chain.Row, expelled []chain.Member) 
 
 // A controller carries out plans as long as it believes to be elected.
 type controller struct {
-	w    *world
-	at   int
-	rate float64
-	term int // 0 if it is not elected
-	job  *job
-	load map[string]int
+	w     *world
+	at    int
+	rate  float64
+	term  int // 0 if it is not elected
+	job   *job
+	load  map[string]int
+	saw   map[string]sighting         // of nodes
+	apart map[[2]string]time.Duration // since when two have not heard each other
+}
+
+// A sighting is when a controller saw the last renewal that it knows of a node.
+type sighting struct {
+	renewal int
+	at      time.Duration // of the world's clock, of which it measures what has passed
 }
 
 // A job is a step that is carried out: who is to be fenced is proved to be.
@@ -145,10 +165,11 @@ type job struct {
 	expelled []chain.Member
 	asks     bool // whom it fences it asks to stop, before it waits for leases
 	since    time.Duration
+	saw      map[string]sighting // when it was planned
 }
 
 func newController(w *world, at int) *controller {
-	c := &controller{w: w, at: at, rate: 1 + (2*w.rng.Float64()-1)*w.prof.clocks, load: map[string]int{}}
+	c := &controller{w: w, at: at, rate: 1 + (2*w.rng.Float64()-1)*w.prof.clocks, load: map[string]int{}, saw: map[string]sighting{}}
 	if w.chance(0.5) && w.prof.clocks > 0 {
 		c.rate = 1 + w.prof.clocks
 	}
@@ -189,6 +210,11 @@ func (c *controller) tick() {
 	}
 	c.call(func() any { return c.w.coord.look() }, func(answer any) {
 		p := answer.(picture)
+		for name, renewal := range p.renewal {
+			if renewal > c.saw[name].renewal { // answers may overtake each other
+				c.saw[name] = sighting{renewal, c.w.now}
+			}
+		}
 		if p.term != c.term && c.w.chance(0.5) {
 			c.term, c.job = 0, nil // it finds out, sooner or later
 			return
@@ -197,9 +223,13 @@ func (c *controller) tick() {
 			c.prove()
 			return
 		}
+		c.listen(p.cluster.Nodes, p.silent)
 		if s, ok := plan.Plan(p.row, p.facts, &p.cluster, c.load); ok {
 			c.w.logf("controller %d plans: %v %v, %s; to be fenced: %v", c.at, s.Kind, s.Member, s.Why, s.Fence)
-			c.job = &job{step: s, proved: map[chain.Member]bool{}, asks: c.w.chance(0.4), since: c.w.now}
+			if s.Force {
+				c.w.check.counts["partings"]++
+			}
+			c.job = &job{step: s, proved: map[chain.Member]bool{}, asks: c.w.chance(0.4), since: c.w.now, saw: maps.Clone(c.saw)}
 			c.prove()
 		}
 	})
@@ -222,7 +252,7 @@ func (c *controller) prove() {
 }
 
 // fence asks a member to stop, or deletes its registration and waits for its
-// lease to end.
+// lease to end, which began before the last renewal was seen.
 func (c *controller) fence(j *job, m chain.Member) {
 	n := c.w.node(m.Node)
 	epoch := j.step.Row.Epoch - 1
@@ -237,7 +267,11 @@ func (c *controller) fence(j *job, m chain.Member) {
 		})
 		return
 	}
-	c.call(func() any { return c.w.coord.expel(c.term, m) }, func(answer any) {
+	saw := c.saw[m.Node]
+	if c.w.weak.noRenewalGuard {
+		saw = j.saw[m.Node]
+	}
+	c.call(func() any { return c.w.coord.expel(c.term, m, saw.renewal) }, func(answer any) {
 		if !answer.(bool) || slices.Contains(j.expelled, m) {
 			return
 		}
@@ -248,6 +282,7 @@ func (c *controller) fence(j *job, m chain.Member) {
 		} else if c.w.weak.noMargin {
 			wait = lease
 		}
-		c.w.after(time.Duration(float64(wait)/c.rate), func() { j.proved[m] = true })
+		over := saw.at + time.Duration(float64(wait)/c.rate)
+		c.w.after(max(over-c.w.now, 0), func() { j.proved[m] = true })
 	})
 }

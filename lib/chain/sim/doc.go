@@ -2,7 +2,8 @@
 // controller's plans, clients and subscribers meet every trouble there is, at the
 // whim of a seed.
 //
-// Links lose, double, delay and reorder messages, and are cut, one way or both.
+// Links lose, double, delay and reorder messages, and are cut, one way or both, some
+// for good.
 // Clocks run up to 5 % wrong. Processes stand still, and die, alone or all at once;
 // then their disks keep what was synced, and a part of the rest. The
 // coordinator is slow and away at times, its answers get lost, nodes are taken

@@ -119,6 +119,6 @@ func (c *checker) sent(e replica.Effect) {
 			c.counts["writes "+m.Status.String()]++
 		}
 	case replica.Report:
-		c.counts[[...]string{1: "ready", 2: "stalled", 3: "fenced"}[e.Kind]]++
+		c.counts[[...]string{1: "ready", 2: "stalled", 3: "fenced", 4: "silent"}[e.Kind]]++
 	}
 }

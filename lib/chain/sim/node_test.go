@@ -24,12 +24,16 @@ type node struct {
 	run    int    // counts processes
 	trying uint64 // the attempt to register that counts
 	paused bool
-	missed []func() // what came while it was paused
+	deaf   bool     // its replica is given nothing
+	queued []func() // what came while it was paused
 	self   chain.Member
 	rep    *replica.Replica
-	until  time.Duration // of the lease, on its clock
-	wakeAt time.Duration // of the world's clock; 0 is none
-	barred time.Duration // since when it has been fenced; 0 if it is not
+	until  time.Duration            // of the lease, on its clock
+	wakeAt time.Duration            // of the world's clock; 0 is none
+	barred time.Duration            // since when it has been fenced; 0 if it is not
+	missed map[string]time.Duration // since when there is no connection with others
+	said   word                     // of whom the coordinator was told that last
+	told   bool                     // it has taken that in
 	seen   seen
 }
 
@@ -66,7 +70,7 @@ func (n *node) now(run int, do func()) {
 	switch {
 	case run != n.run || !n.up:
 	case n.paused:
-		n.missed = append(n.missed, func() { n.now(run, do) })
+		n.queued = append(n.queued, func() { n.now(run, do) })
 	default:
 		do()
 	}
@@ -79,6 +83,8 @@ func (n *node) boot() {
 	}
 	n.up, n.run = true, n.run+1
 	n.w.logf("%s starts", n.name)
+	n.missed, n.said, n.told = map[string]time.Duration{}, word{}, true
+	n.listen()
 	if n.w.weak.sameInc && n.self.Inc != 0 {
 		n.rep = replica.New(n.options(), n.disk)
 		n.step(replica.Configure{Row: n.disk.Meta().Row})
@@ -100,7 +106,7 @@ func (n *node) crash(why string) {
 	n.w.logf("%s %s; %d batches were synced, %d more written, %d of those lost", n.name, why, n.disk.synced,
 		len(n.disk.journal)-n.disk.synced, len(n.disk.journal)-kept)
 	n.disk.crash(kept)
-	n.up, n.paused, n.missed, n.syncing, n.wakeAt, n.barred = false, false, nil, false, 0, 0
+	n.up, n.paused, n.queued, n.syncing, n.wakeAt, n.barred = false, false, nil, false, 0, 0
 	n.rep, n.seen, n.until = nil, seen{}, 0
 }
 
@@ -121,9 +127,9 @@ func (n *node) pause(d time.Duration) {
 
 func (n *node) resume() {
 	n.paused = false
-	missed := n.missed
-	n.missed = nil
-	for _, do := range missed {
+	queued := n.queued
+	n.queued = nil
+	for _, do := range queued {
 		do()
 	}
 }
@@ -232,7 +238,7 @@ func (n *node) call(ask func() any, then func(any)) {
 
 // step gives the replica an input, and carries out what it wants.
 func (n *node) step(in replica.Input) {
-	if n.rep == nil || n.w.failure != "" {
+	if n.rep == nil || n.deaf || n.w.failure != "" {
 		return
 	}
 	if n.w.trace != nil {
@@ -322,6 +328,9 @@ func (n *node) carryOut(e replica.Effect) {
 		w.check.wrote(n, &e.Batch)
 		n.write(e.Batch)
 	case replica.Report:
+		if e.Kind == replica.Silent && (w.weak.noSilence || !w.connected(n, w.node(e.Member.Node))) {
+			return
+		}
 		w.check.reported(n, e)
 		n.call(func() any { w.coord.report(e); return nil }, func(any) {})
 	case replica.WantRow:

@@ -28,6 +28,12 @@ func hasty(p *profile) {
 	p.delay, p.pauses, p.doubts, p.cuts, p.readers = 300*time.Microsecond, 0, 0.5, 8, 2
 }
 
+// lossy is hasty, and much of what is sent has to be sent again.
+func lossy(p *profile) {
+	hasty(p)
+	p.drop, p.cuts = 0.3, 2
+}
+
 // untrusted has no leases, and nodes that are cut off.
 func untrusted(p *profile) {
 	aside(p)
@@ -62,6 +68,7 @@ var weaknesses = []struct {
 	{weakness{name: "lease", noLease: true}, aside},
 	{weakness: weakness{name: "lease wait", noWait: true}},
 	{weakness{name: "clock margin", noMargin: true}, hasty},
+	{weakness{name: "renewal guard", noRenewalGuard: true}, lossy},
 	{weakness: weakness{name: "row guard", noRowGuard: true}},
 	{weakness: weakness{name: "restart proof", noProof: true}},
 	{weakness: weakness{name: "fsync first", noFsync: true}},

@@ -24,14 +24,16 @@ type weakness struct {
 	name    string
 	replica safeguard.Set
 	// Outside of the replica:
-	noLease     bool // a lease once given never ends
-	noWait      bool // the controller does not wait for leases to end
-	noMargin    bool // it waits for the lease's time, whatever the clocks do
-	noRowGuard  bool // it publishes without regard to the row there is
-	noProof     bool // it does not ask whether who restarts a chain has its data
-	noFsync     bool // batches are said to be durable before they are
-	sameInc     bool // a process that starts again goes on as the one before
-	noFeedCheck bool // a subscriber takes records without looking at their LSNs
+	noLease        bool // a lease once given never ends
+	noWait         bool // the controller does not wait for leases to end
+	noMargin       bool // it waits for the lease's time, whatever the clocks do
+	noRenewalGuard bool // it deletes a registration that was renewed since it looked
+	noRowGuard     bool // it publishes without regard to the row there is
+	noProof        bool // it does not ask whether who restarts a chain has its data
+	noFsync        bool // batches are said to be durable before they are
+	sameInc        bool // a process that starts again goes on as the one before
+	noFeedCheck    bool // a subscriber takes records without looking at their LSNs
+	noSilence      bool // nobody tells whom he does not hear
 }
 
 // A profile is what kinds of trouble a world has, drawn from its seed.
@@ -51,6 +53,7 @@ type profile struct {
 	confirm          bool          // leases are not trusted
 	early            bool          // disks show what is not durable yet
 	lasts            time.Duration // the trouble
+	stays            bool          // two nodes stay cut off from each other
 	writers, readers int
 }
 
@@ -244,6 +247,7 @@ func (w *world) draw() profile {
 	if w.chance(0.04) {
 		p.writers = 10
 	}
+	p.stays = w.chance(0.2)
 	return p
 }
 
@@ -315,7 +319,9 @@ func (w *world) cut() {
 	}
 	w.after(d, func() {
 		for _, l := range links {
-			delete(w.blocked, l)
+			if !w.calm {
+				delete(w.blocked, l)
+			}
 		}
 	})
 }
@@ -332,6 +338,13 @@ func (w *world) heal() {
 	w.logf("calm")
 	w.calm, w.calmAt = true, w.now
 	clear(w.blocked)
+	if w.prof.stays {
+		a := w.rng.IntN(len(w.nodes))
+		b := (a + 1 + w.rng.IntN(len(w.nodes)-1)) % len(w.nodes)
+		w.blocked[[2]int{a, b}] = true
+		w.blocked[[2]int{b, a}] = w.chance(0.5)
+		w.logf("%s and %s stay cut off: %v", w.nodes[a].name, w.nodes[b].name, w.blocked)
+	}
 	w.coord.away = 0
 	for _, n := range w.nodes {
 		n.resume()
