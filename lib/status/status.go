@@ -32,6 +32,7 @@ type Metric struct {
 	Note   string // what this one is, on the page; "" is Help
 	Labels map[string]string
 	Gauge  bool // may fall; otherwise it only grows
+	Many   bool // one of so many of the name that the page leaves them out
 	Value  func() float64
 }
 
@@ -40,8 +41,9 @@ type Page struct {
 	Title   string
 	Started time.Time
 	Metrics []Metric
-	Health  func() error // nil is healthy
-	Pprof   bool         // profiles may be taken, which costs the node time
+	More    func() []Metric // those that come and go, as peers do, as they are now; may be nil
+	Health  func() error    // nil is healthy
+	Pprof   bool            // profiles may be taken, which costs the node time
 }
 
 // Serve answers HTTP on l until ctx ends.
@@ -88,6 +90,24 @@ func handlePprof(mux *http.ServeMux) {
 	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
 }
 
+// passing collects the metrics that come and go.
+type passing func() []Metric
+
+// Describe implements prometheus.Collector: nothing is known beforehand.
+func (passing) Describe(chan<- *prometheus.Desc) {}
+
+// Collect implements prometheus.Collector.
+func (p passing) Collect(to chan<- prometheus.Metric) {
+	for _, m := range p() {
+		kind := prometheus.CounterValue
+		if m.Gauge {
+			kind = prometheus.GaugeValue
+		}
+		desc := prometheus.NewDesc("namecast_"+m.Name, m.Help, nil, m.Labels)
+		to <- prometheus.MustNewConstMetric(desc, kind, m.Value())
+	}
+}
+
 func (p Page) registry() *prometheus.Registry {
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
@@ -98,6 +118,9 @@ func (p Page) registry() *prometheus.Registry {
 		} else {
 			reg.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: m.Help, ConstLabels: m.Labels}, m.Value))
 		}
+	}
+	if p.More != nil {
+		reg.MustRegister(passing(p.More))
 	}
 	return reg
 }
@@ -121,7 +144,14 @@ func (p Page) page(w http.ResponseWriter, _ *http.Request) {
 		health = err.Error()
 	}
 	fmt.Fprintf(w, "%s\n\nhealth  %s\nup      %s\n\n", p.Title, health, time.Since(p.Started).Round(time.Second))
-	for _, m := range p.Metrics {
+	all := p.Metrics
+	if p.More != nil {
+		all = slices.Concat(all, p.More())
+	}
+	for _, m := range all {
+		if m.Many {
+			continue
+		}
 		name := m.Name
 		if len(m.Labels) > 0 {
 			var labels []string

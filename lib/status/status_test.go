@@ -44,6 +44,32 @@ func serve(t *testing.T, p Page) (get func(path string) (int, string)) {
 	}
 }
 
+// TestMore: what comes and goes is shown as it is when somebody looks; of many
+// alike the page shows none.
+func TestMore(t *testing.T) {
+	peers := 0
+	get := serve(t, Page{
+		Health: func() error { return nil },
+		More: func() (list []Metric) {
+			for i := range peers {
+				labels := map[string]string{"peer": string(rune('a' + i))}
+				list = append(list, Metric{Name: "peer_octets_total", Help: "Octets.", Labels: labels, Many: i > 0, Value: func() float64 { return float64(i) }})
+			}
+			return list
+		},
+	})
+	if _, text := get("/metrics"); strings.Contains(text, "peer_octets") {
+		t.Errorf("peers that are not there:\n%s", text)
+	}
+	peers = 2
+	if _, text := get("/metrics"); !strings.Contains(text, "namecast_peer_octets_total{peer=\"b\"} 1\n") {
+		t.Errorf("no peer b:\n%s", text)
+	}
+	if _, text := get("/"); !strings.Contains(text, "peer=\"a\"") || strings.Contains(text, "peer=\"b\"") {
+		t.Errorf("page:\n%s", text)
+	}
+}
+
 func TestPage(t *testing.T) {
 	sick := errors.New("storage unavailable")
 	var health error
