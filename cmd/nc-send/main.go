@@ -2,7 +2,7 @@
 //
 // Usage:
 //
-//	nc-send [-s server] [-t duration] [-4 | -6] < packets
+//	nc-send [-s server] [-t duration] [-wait duration] [-4 | -6] < packets
 //	nc-send -whoami [-s server] [-t duration] [-4 | -6]
 //
 // Packets come on standard input, as nc-sign makes them. For each packet, and
@@ -23,6 +23,17 @@
 // word later and retry-after=SECONDS. What else the server says to people comes
 // last in a line, as text="...".
 //
+// A packet is accepted when the node that took it has made it durable and answers
+// with it. With -wait, nc-send then waits until every node of the service does, for
+// so long at most, and prints for the last packet of each key one of
+//
+//	packet 2 insync
+//	packet 2 behind
+//	packet 2 unknown
+//
+// where behind is that some node does not have it yet, and unknown that the server
+// does not tell.
+//
 // With -whoami nothing is read. Nc-send asks the server from which address it
 // sees this machine and prints that address, which behind NAT is the one that
 // other people see.
@@ -32,7 +43,8 @@
 // given. Only -whoami needs the service, the domain of the installation.
 //
 // Exit status: 0 all packets accepted, 1 a packet was refused or the input is
-// no packet, 2 wrong usage, 111 no answer or the server is busy: try again.
+// no packet, 2 wrong usage, 111 no answer or the server is busy: try again, or
+// with -wait: accepted, but not known to be everywhere.
 //
 // Examples:
 //
@@ -48,6 +60,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"time"
 
 	"namecast/lib/cli"
 	"namecast/lib/client"
@@ -65,6 +78,7 @@ func run(ctx context.Context, fs *flag.FlagSet, parse func() error) error {
 	var o client.Options
 	spec := fs.String("s", "", "`server` to send to: [service@]host[:port]")
 	fs.DurationVar(&o.Limit, "t", client.DefaultLimit, "`duration` after which a packet without an answer is given up")
+	wait := fs.Duration("wait", 0, "`duration` to wait for all nodes to have what was sent; 0 is not at all")
 	whoami := fs.Bool("whoami", false, "print the address that the server sees, send no packet")
 	four := fs.Bool("4", false, "use IPv4 only")
 	six := fs.Bool("6", false, "use IPv6 only")
@@ -74,6 +88,8 @@ func run(ctx context.Context, fs *flag.FlagSet, parse func() error) error {
 	switch {
 	case *four && *six:
 		return cli.UsageError("-4 and -6 exclude each other")
+	case *wait < 0 || *wait > 0 && *whoami:
+		return cli.UsageError("-wait takes a time, and packets to send")
 	case o.Limit <= 0:
 		return cli.UsageError("-t %v: not a time to wait", o.Limit)
 	case *four:
@@ -93,7 +109,17 @@ func run(ctx context.Context, fs *flag.FlagSet, parse func() error) error {
 	if err != nil {
 		return err
 	}
-	return result(client.SendAll(ctx, server, packets, os.Stdout, o))
+	return result(send(ctx, server, packets, *wait, o))
+}
+
+// send sends all packets and then, if there is a time to wait, waits until all
+// nodes have what they made.
+func send(ctx context.Context, server string, packets [][]byte, wait time.Duration, o client.Options) error {
+	err := client.SendAll(ctx, server, packets, os.Stdout, o)
+	if err == nil && wait > 0 {
+		err = client.WaitAll(ctx, server, packets, wait, os.Stdout, o)
+	}
+	return err
 }
 
 // read reads all packets; there must be one.
@@ -125,7 +151,7 @@ func result(err error) error {
 	switch {
 	case errors.Is(err, client.ErrRefused):
 		return cli.Exit(cli.Refused)
-	case errors.Is(err, client.ErrLater):
+	case errors.Is(err, client.ErrLater), errors.Is(err, client.ErrBehind):
 		return cli.Exit(cli.Retry)
 	case errors.Is(err, client.ErrNoAnswer), errors.Is(err, context.Canceled):
 		return cli.RetryError(err)

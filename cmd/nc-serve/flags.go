@@ -18,6 +18,10 @@ func service(fs *flag.FlagSet, c *node.Config) {
 	fs.StringVar(&c.HTTP, "http", "", "`address` of the status page, health check and metrics (default none)")
 	fs.BoolVar(&c.Pprof, "pprof", false, "serve profiles of the process at /debug/pprof/ of the status page")
 	fs.StringVar(&c.DB, "db", "namecast.db", "`folder` of the database")
+	fs.StringVar(&c.Store, "store", "", "storage shared with other nodes, chain://`host:port,...`; the database is its replica (default none)")
+	fs.StringVar(&c.Identity, "identity", "", "`file` of who the node is to the storage")
+	fs.StringVar(&c.Zone, "zone", "", "`place` of the node, as nodes of the storage have zones: the nearest are asked")
+	fs.DurationVar(&c.MaxStale, "max-stale", 0, "`duration` for which the storage may be away before questions are refused; 0 is for ever")
 	c.Memory = 256 << 20
 	fs.Var((*cli.Size)(&c.Memory), "mem", "`size` of the memory for records and answers, in octets or with K, M or G")
 	fs.StringVar(&c.DNSSEC, "dnssec", "", "`file` of the secret of all DNSSEC keys, or none (default dnssec.secret in the database's folder)")

@@ -3,8 +3,9 @@
 // Usage:
 //
 //	nc-serve -domain D -ns NAME=ADDR,... [-dns ADDR] [-nup ADDR] [-db DIR] [flags]
+//	nc-serve -store chain://HOST:PORT,... -identity FILE [-db DIR] ...
 //	nc-serve -backup [-db DIR] > file
-//	nc-serve -restore [-db DIR] < file
+//	nc-serve -restore [-db DIR] [-store ... -identity FILE] < file
 //
 // A public key is an account. The first signed update that a key sends makes
 // it, and its records are served below ACCOUNT.D, where ACCOUNT is what
@@ -22,6 +23,22 @@
 // database belongs to one process. -backup writes a backup to standard output,
 // also while the node runs, which then makes it; -restore reads one into a
 // database that has no account yet.
+//
+// Without -store the database has everything, and the node is the only one of its
+// service. With -store, several nodes have their accounts in storage that they
+// share, on one or more nc-chain; the addresses are of some of those, to begin
+// with. -identity is the file of who the node is there ('nc-keygen -ca -issue'),
+// another for each node; its certificate is renewed. DIR then holds a replica of all
+// that the storage has, which is kept current, and all questions are answered from
+// it: none waits for the network. A change that any node takes is in all replicas some milliseconds
+// later, and in that node's before its reply leaves. While the storage cannot be
+// reached, questions are answered from the replica, for as long as -max-stale says
+// (then with a server's failure), and updates are put off. A new replica is first
+// filled; the node is ready when it is whole. -zone names the part of the network,
+// as with nc-chain, so that near nodes are asked. Give all nodes the same files of
+// -dnssec and -cookie. -backup then writes what the replica has; -restore fills
+// storage that is empty, needs a DIR that no process uses, and if it was broken off
+// has to be run again with the same backup.
 //
 // -mem says how much memory the node may take for what it keeps at hand of
 // records and answers; the program itself takes some more. The database may be
@@ -111,21 +128,25 @@ func run(ctx context.Context, fs *flag.FlagSet, parse func() error) error {
 	if err := cli.Parse(fs, parse, 0); err != nil {
 		return err
 	}
-	switch {
-	case *backup && *restore:
-		return cli.UsageError("-backup and -restore exclude each other")
-	case *backup:
-		return verdict(node.Backup(ctx, c.DB, os.Stdout))
-	case *restore:
-		return verdict(node.Restore(ctx, c.DB, os.Stdin))
-	case c.Pprof && c.HTTP == "":
-		return cli.UsageError("-pprof is a part of the status page: give -http as well")
-	}
 	level := slog.LevelInfo
 	if *verbose {
 		level = slog.LevelDebug
 	}
 	c.Log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
+	switch {
+	case *backup && *restore:
+		return cli.UsageError("-backup and -restore exclude each other")
+	case *backup:
+		return verdict(node.Backup(ctx, c, os.Stdout))
+	case *restore:
+		return verdict(node.Restore(ctx, c, os.Stdin))
+	case c.Pprof && c.HTTP == "":
+		return cli.UsageError("-pprof is a part of the status page: give -http as well")
+	case c.Store == "" && (c.Identity != "" || c.Zone != "" || c.MaxStale != 0):
+		return cli.UsageError("-identity, -zone and -max-stale go with -store")
+	case c.MaxStale < 0:
+		return cli.UsageError("-max-stale %v: not a time", c.MaxStale)
+	}
 	return verdict(node.Run(ctx, c))
 }
 

@@ -115,9 +115,18 @@ func (e *NoAnswerError) Unwrap() error { return e.Cause }
 // returns the reply to it, whatever its status. Errors: ErrPacket, ErrServer,
 // ErrNoAnswer, or the context's.
 func Exchange(ctx context.Context, server string, packet []byte, o Options) (*nup.Reply, error) {
+	return exchangeWait(ctx, server, packet, 0, o)
+}
+
+// exchangeWait is Exchange that asks the server to hold its reply; see package
+// nup. With a wait of 0 it does not ask.
+func exchangeWait(ctx context.Context, server string, packet []byte, wait time.Duration, o Options) (*nup.Reply, error) {
 	req, err := nup.ParseDatagram(packet)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrPacket, err)
+	}
+	if wait > 0 {
+		packet = nup.AppendWait(packet[:len(packet):len(packet)], wait)
 	}
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx) // nothing was sent, and a reply cannot win a race

@@ -10,6 +10,7 @@ import (
 	"os"
 	"runtime/debug"
 	"strings"
+	"time"
 
 	"namecast/lib/key"
 	"namecast/lib/limit"
@@ -31,6 +32,12 @@ type Config struct {
 	HTTP  string // address of the status page; "" is none
 	Pprof bool   // the status page has profiles of the process
 	DB    string // folder of the database
+
+	Store    string        // storage that is shared with other nodes, chain://host:port,...; "" is none, DB has all
+	Identity string        // file of who the node is to the storage
+	Zone     string        // where the node is, as those of the storage have zones
+	MaxStale time.Duration // age of the replica from which on questions are refused; 0 is none
+
 	Wire
 
 	Memory int64 // octets of memory for records and answers; 0 is 256 MiB; see cli.Size

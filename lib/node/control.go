@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"time"
 
 	"namecast/lib/control"
 	"namecast/lib/store"
@@ -26,17 +27,26 @@ func operator(s store.Store) http.Handler {
 	return mux
 }
 
-// Backup writes a backup of the database in dir to w: through the process that
-// owns it if one does, and otherwise by opening it.
-func Backup(ctx context.Context, dir string, w io.Writer) error {
-	if _, err := os.Stat(dir); err != nil {
+// Backup writes a backup of the database to w: through the process that owns it
+// if one does, and otherwise by opening it. Of shared storage it is the replica's,
+// as it is.
+func Backup(ctx context.Context, c Config, w io.Writer) error {
+	if _, err := os.Stat(c.DB); err != nil {
 		return fmt.Errorf("open database: %w", err)
 	}
-	err := backupRunning(ctx, dir, w)
+	err := backupRunning(ctx, c.DB, w)
 	if err == nil || !errors.Is(err, control.ErrNotRunning) {
 		return err
 	}
-	db, err := leveldb.Open(dir, leveldb.Options{})
+	var o leveldb.Options
+	if c.shared() {
+		credentials, err := c.credentials()
+		if err != nil {
+			return fmt.Errorf("%w%w", ErrConfig, err)
+		}
+		o.Follow = credentials.Identity().Name.Cluster
+	}
+	db, err := leveldb.Open(c.DB, o)
 	if err != nil {
 		return err
 	}
@@ -55,12 +65,24 @@ func backupRunning(ctx context.Context, dir string, w io.Writer) error {
 	return nil
 }
 
-// Restore fills the empty or missing database in dir from a backup, all of it
-// or nothing.
-func Restore(ctx context.Context, dir string, r io.Reader) error {
-	db, err := leveldb.Open(dir, leveldb.Options{})
+// restoreWait is how long Restore waits for the storage to be there.
+const restoreWait = 30 * time.Second
+
+// Restore fills the empty or missing database from a backup, all of it or
+// nothing; or shared storage that is empty, through a replica that no process
+// owns: see package craq for what holds then.
+func Restore(ctx context.Context, c Config, r io.Reader) error {
+	db, err := c.openDatabase(nil)
 	if err != nil {
 		return err
 	}
-	return errors.Join(db.Restore(ctx, r), db.Close())
+	if s, ok := db.(*storage); ok {
+		ready, cancel := context.WithTimeout(ctx, restoreWait)
+		err = s.Ready(ready)
+		cancel()
+	}
+	if err == nil {
+		err = db.Restore(ctx, r)
+	}
+	return errors.Join(err, db.Close())
 }

@@ -61,6 +61,10 @@ func (n *node) makeSecret() (dnssec.Secret, error) {
 		return s, err
 	}
 	n.Log.Info("made the secret of all DNSSEC keys; keep a copy of it", "file", path)
+	if n.shared() {
+		n.Log.Warn("all nodes of a service sign with the same secret: copy the file to the others, or name one with -dnssec", "file", path)
+		return s, nil
+	}
 	if v, err := n.db.View(); err == nil {
 		defer v.Release()
 		if v.Position() > 0 {

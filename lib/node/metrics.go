@@ -13,6 +13,7 @@ func (n *node) metrics() []status.Metric {
 	list = append(list, n.answerMetrics()...)
 	list = append(list, n.wireMetrics()...)
 	list = append(list, n.dnssecMetrics()...)
+	list = append(list, n.storageMetrics()...)
 	return append(list, status.Metric{
 		Name: "position", Help: "Position of the last committed change.", Gauge: true,
 		Value: func() float64 {

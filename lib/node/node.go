@@ -49,7 +49,7 @@ func Transient(err error) bool {
 type node struct {
 	Config
 	base    rr.Name
-	db      *leveldb.DB
+	db      database
 	service *zone.Service
 	dns     *serve.DNS
 	updates *update.Server
@@ -69,12 +69,18 @@ func Run(ctx context.Context, c Config) error {
 		return fmt.Errorf("%w%w", ErrConfig, err)
 	}
 	n.collect()
-	db, err := leveldb.Open(c.DB, leveldb.Options{Changed: n.changed, Memory: int64(n.memory() / shareOfStore)})
+	db, err := c.openDatabase(n.changed)
 	if err != nil {
 		return err
 	}
 	n.db, n.dns.Store, n.dns.Directory, n.updates.Store = db, db, db, db
-	err = n.openSigner()
+	err = n.awaitCopy(ctx)
+	if err != nil && ctx.Err() != nil {
+		return db.Close()
+	}
+	if err == nil {
+		err = n.openSigner()
+	}
 	if err == nil {
 		err = n.dns.SetMemory(n.memory() / shareOfAnswers)
 	}
@@ -210,6 +216,9 @@ func (n *node) serve(ctx context.Context) error {
 	run(func() error { return n.control.Serve(ctx, operator(n.db)) })
 	run(func() error { return n.watchStore(ctx) })
 	run(func() error { return n.reload(ctx) })
+	if s, ok := n.db.(*storage); ok {
+		run(func() error { return n.watchStale(ctx, s) })
+	}
 	if n.http != nil {
 		run(func() error { return n.page().Serve(ctx, n.http) })
 	}
@@ -297,7 +306,7 @@ func (n *node) page() status.Page {
 				return err
 			}
 			v.Release()
-			return n.db.Err()
+			return errors.Join(n.db.Err(), n.storageHealth())
 		},
 	}
 }

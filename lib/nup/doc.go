@@ -15,7 +15,8 @@
 //
 // Integers are big-endian. Lengths count octets. A packet is at most 65,507
 // octets long. Its lengths give its end, so that packets can follow one another
-// in a file or a pipe; in a datagram nothing may follow the signature.
+// in a file or a pipe; in a datagram nothing may follow the signature
+// but a wait.
 //
 // Every packet, of every version to come, begins so:
 //
@@ -197,12 +198,14 @@
 //	3   text for people, UTF-8 in one line, 255 octets at most
 //	4   bits of the proof of work that a new account needs, 2 octets
 //	5   name of the account
+//	6   1 octet: 1 if every node of the service has what the account's last
+//	    request made, 2 if not, as far as the node knows
 //
 // A client takes a reply for its request's if key and sequence number are the
 // same; one with status 400 or 401 in another version's form has no number. It
 // must pass over options that it does not know, and must not print the text's
 // unprintable characters. A reply that would be longer than its request gives
-// room to the source, the bits, the time to wait, the account and the text, in
+// room to option 6, the source, the bits, the time to wait, the account and the text, in
 // this order, leaves out what does not fit, and cuts the text; nc-sign pads
 // requests to 320 octets so that all fit. A version 0 reply has 100 in place of a
 // status, and 600 in place of a code, marked *.
@@ -228,6 +231,22 @@
 //	                                      803  look-ups disagree *
 //	                                      804  DNSSEC validation failed *
 //	                                      805  domain cannot be owned here *
+//
+// # Waiting
+//
+// A service may have several nodes, and a request is answered when the node that
+// took it has what it made. A client that wants to know when all nodes have it sends
+// the same packet again with a wait behind its signature, in the same datagram:
+//
+//	octets    field
+//	4         "wait"
+//	4         milliseconds, of which more than 60,000 count as 60,000
+//
+// The wait is no part of the packet, and is not signed. The node answers as it
+// would without it, but if the request took effect, now or before, holds the reply
+// until every node has what the account's last request made, or the time is over;
+// option 6 says which. A reply without the option does not tell. A node that does
+// not know waits refuses the datagram with 500.
 //
 // # Text
 //

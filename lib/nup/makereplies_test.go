@@ -26,6 +26,8 @@ func (m *maker) replies() {
 		Reply{Version: 1, Key: k1, Seq: 7, Next: 8, Status: 111, Codes: []Code{601}, From: netip.MustParseAddrPort("192.0.2.7:4711"), RetryAfter: 1500 * time.Millisecond, Text: "too busy", WorkBits: 20, Account: "mfrggzdfmztwq2lkmfrggzdfmztwq2lk"})
 	add("v1_from_ipv6", "the address that the request came from", "version 1 sequence 7 next 8 status 0 codes 0\nfrom: [2001:db8::7]:4711",
 		Reply{Version: 1, Key: k1, Seq: 7, Next: 8, Codes: []Code{0}, From: netip.MustParseAddrPort("[2001:db8::7]:4711")})
+	add("v1_insync", "every node has it", "version 1 sequence 7 next 8 status 0 codes 0\ninsync: 1", Reply{Version: 1, Key: k1, Seq: 7, Next: 8, Codes: []Code{0}, Sync: InSync})
+	add("v1_behind", "not every node has it", "version 1 sequence 7 next 8 status 0 codes 0\ninsync: 2", Reply{Version: 1, Key: k1, Seq: 7, Next: 8, Codes: []Code{0}, Sync: Behind})
 	m.badReplies(k0, k1)
 }
 

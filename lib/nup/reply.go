@@ -23,6 +23,7 @@ type Reply struct {
 	WorkBits   int            // the proof of work that a new account needs, in bits
 	Account    string         // the account's name
 	Text       string         // for people: one line
+	Sync       Sync           // whether every node has the account as it is
 }
 
 // Options of a version 1 reply.
@@ -32,6 +33,7 @@ const (
 	replyText    = 3
 	replyWork    = 4
 	replyAccount = 5
+	replySync    = 6
 )
 
 // Limits of a version 1 reply's texts, in octets.
@@ -41,7 +43,7 @@ const (
 )
 
 // Append appends the reply to b, in at most limit octets. What of the options
-// does not fit is left out: From has the first claim to room, then WorkBits,
+// does not fit is left out: Sync has the first claim to room, then From, WorkBits,
 // RetryAfter, Account and Text, which is cut. Nil says that even without them
 // the reply does not fit, and then there is none.
 func (r *Reply) Append(b []byte, limit int) []byte {
@@ -84,12 +86,15 @@ func (r *Reply) headSize() int {
 // appendOptions appends the options that fit in room octets, in ascending order
 // of their types. The most useful are given their place first, the text last.
 func (r *Reply) appendOptions(b []byte, room int) []byte {
-	var has [replyAccount + 1][]byte
+	var has [replySync + 1][]byte
 	give := func(kind int, data []byte) {
 		if len(data) > 0 && 4+len(data) <= room {
 			has[kind] = data
 			room -= 4 + len(data)
 		}
+	}
+	if r.Sync != NotAsked {
+		give(replySync, []byte{byte(r.Sync)})
 	}
 	var from [16 + 2]byte
 	give(replyFrom, appendSource(from[:0], r.From))
@@ -218,6 +223,8 @@ func (r *Reply) setOption(kind int, data []byte) bool {
 		r.RetryAfter = time.Duration(d.u32()) * time.Millisecond
 	case replyWork:
 		r.WorkBits = int(d.u16())
+	case replySync:
+		r.Sync = Sync(d.u8())
 	case replyText:
 		r.Text = oneLine(string(d.take(min(len(data), maxReplyText))))
 		return true

@@ -126,6 +126,9 @@ func replyFields(b []byte) string {
 	if r.Account != "" {
 		s += "\naccount: " + r.Account
 	}
+	if r.Sync != NotAsked {
+		s += fmt.Sprintf("\ninsync: %d", r.Sync)
+	}
 	return s
 }
 

@@ -67,6 +67,7 @@ type DNS struct {
 	counters counters
 	conns    crowd
 	failing  atomic.Bool // the store did not answer last time
+	suspend  atomic.Bool // no question is answered
 	panicked sync.Once
 }
 
@@ -115,6 +116,10 @@ func (d *DNS) Serve(ctx context.Context, on Sockets) error {
 // cookies are ignored. Any goroutine may call it, at any time.
 func (d *DNS) SetCookies(s cookie.Secrets) { d.cookies.Store(&s) }
 
+// Suspend has every question about zones answered with a server's failure, or no
+// longer: when what would be answered may be too old. Any goroutine may call it, at any time.
+func (d *DNS) Suspend(yes bool) { d.suspend.Store(yes) }
+
 // A client is where a query came from, and how.
 type client struct {
 	over transport
@@ -149,7 +154,7 @@ func (d *DNS) respondAt(now time.Time, query []byte, from client, out []byte, s 
 		}
 	}()
 	var q wire.Query
-	if q.Parse(query) && ordinary(rr.Type(q.Type)) {
+	if !d.suspend.Load() && q.Parse(query) && ordinary(rr.Type(q.Type)) {
 		if reply, done := d.plain(query, &q, from, now, out, s); done {
 			return reply
 		}
@@ -189,7 +194,7 @@ func question(query []byte) []byte {
 // fromZones asks the zones, with a view of its own for each question: what is
 // committed is seen at once.
 func (d *DNS) fromZones(ask func(v store.View) *zone.Response) *zone.Response {
-	v, err := d.Store.View()
+	v, err := d.view()
 	if err != nil {
 		v = nil
 	} else {
@@ -204,6 +209,16 @@ func (d *DNS) fromZones(ask func(v store.View) *zone.Response) *zone.Response {
 	}
 	d.noteStore(err)
 	return r
+}
+
+// errSuspended: see Suspend.
+var errSuspended = errors.New("what is stored may be too old")
+
+func (d *DNS) view() (store.View, error) {
+	if d.suspend.Load() {
+		return nil, errSuspended
+	}
+	return d.Store.View()
 }
 
 // noteStore counts a failure of the store, and logs when failing begins and

@@ -23,6 +23,9 @@ func (s *Server) Handle(ctx context.Context, packet []byte, from netip.AddrPort)
 	g.ended, g.pause = func(int) {}, nothing
 	g.waits = func(int) { t.end(s.carryOut(ctx, t)) }
 	g.run(nothing, nothing)
+	if t.asksSync() {
+		s.sync(ctx, t)
+	}
 	return t.answer(nil)
 }
 
@@ -215,7 +218,8 @@ func (s *Server) account(t *task) *nup.Reply {
 	return nil
 }
 
-// stalled is the answer when the store cannot serve: nothing was changed.
+// stalled is the answer when the store cannot serve: nothing was changed, or it
+// is not known whether. The same request, sent again, then finds that it was made.
 func (s *Server) stalled(req *nup.Request, next int64, err error) *nup.Reply {
 	s.Count.Stalled.Add(1)
 	s.Log.Error("storage", "err", err)

@@ -18,6 +18,7 @@ type task struct {
 	from   netip.AddrPort
 	now    time.Time
 	hash   [sha256.Size]byte // of the packet
+	wait   time.Duration     // for all nodes to have what it makes, at most
 	req    *nup.Request
 	keyID  string // of the request's key
 
@@ -41,8 +42,10 @@ const (
 	reported              // its group has told of that
 )
 
-func newTask(packet []byte, from netip.AddrPort, now time.Time) task {
-	return task{packet: packet, from: from, now: now, hash: sha256.Sum256(packet)}
+// newTask makes a task of a datagram.
+func newTask(datagram []byte, from netip.AddrPort, now time.Time) task {
+	packet, wait := nup.CutWait(datagram)
+	return task{packet: packet, from: from, now: now, hash: sha256.Sum256(packet), wait: wait}
 }
 
 // end ends the task with a reply.

@@ -25,7 +25,8 @@ type worker struct {
 	*group
 	conn    *net.UDPConn
 	batch   *sock.Batch
-	numbers []int // of the group's tasks in the batch
+	numbers []int           // of the group's tasks in the batch
+	until   context.Context // until the server is told to stop
 
 	turn       *turn
 	signatures int // seen
@@ -41,7 +42,7 @@ func (s *Server) newWorkers(ctx context.Context, c *net.UDPConn) (list []*worker
 	front := new(sync.Mutex)
 	for range workersEach {
 		// What was begun is finished, also when the server is told to stop.
-		w := &worker{group: s.newGroup(context.WithoutCancel(ctx)), conn: c, front: front}
+		w := &worker{group: s.newGroup(context.WithoutCancel(ctx)), until: ctx, conn: c, front: front}
 		w.ended, w.waits, w.pause = w.reply, w.spawn, w.takeTurn
 		list = append(list, w)
 		if w.batch, err = sock.NewBatch(c, nup.MaxPacket+1); err != nil {
@@ -100,9 +101,12 @@ func (w *worker) receive() error {
 	return nil
 }
 
-// reply queues the reply to a task that has ended.
+// reply queues the reply to a task that has ended, or has it wait.
 func (w *worker) reply(i int) {
 	t, number := &w.tasks[i], w.numbers[i]
+	if t.asksSync() && w.spawnSync(i) {
+		return
+	}
 	w.end(t.hash)
 	w.batch.Reply(number, t.answer(w.batch.Room(number)))
 }
@@ -119,7 +123,9 @@ func (w *worker) spawn(i int) {
 	t, back := w.tasks[i].detached(), w.batch.Back(w.numbers[i])
 	w.work.Go(func() {
 		defer func() { w.end(t.hash); <-w.waiting }()
-		t.end(w.carryOut(w.ctx, t))
+		if t.end(w.carryOut(w.ctx, t)); t.asksSync() {
+			w.sync(w.until, t)
+		}
 		if reply := t.answer(nil); reply != nil {
 			// A reply that cannot be sent is a lost one: the client asks again.
 			_ = sock.Reply(w.conn, reply, &back)
