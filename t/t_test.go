@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -20,7 +21,7 @@ var update = flag.Bool("update", false, "rewrite the expected output in testdata
 
 // TestTools runs the scripts of testdata over the built tools.
 func TestTools(t *testing.T) {
-	bin := tools.Build(t)
+	bin := tools.Build(t, "nc-chain")
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata",
 		UpdateScripts:       *update,
@@ -40,7 +41,7 @@ func TestTools(t *testing.T) {
 			return false, fmt.Errorf("unknown condition %q", cond)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"start": start, "term": term, "crash": crash,
+			"start": start, "term": term, "crash": crash, "ports": ports,
 		},
 	})
 }
@@ -89,6 +90,29 @@ func term(ts *testscript.TestScript, neg bool, args []string) {
 //
 //	crash name
 func crash(ts *testscript.TestScript, _ bool, args []string) { started(ts, args).Kill() }
+
+// ports finds ports in a row that nobody listens on: $name, $name2 and so on. A node
+// of nc-chain takes three; the first is named for each of them, and the second, for
+// other members of etcd, is $name_peer, $name2_peer.
+//
+//	ports name nodes
+func ports(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: ports name count")
+	}
+	count, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	first, err := tools.Ports(3 * count)
+	ts.Check(err)
+	for i := range count {
+		name := args[0]
+		if i > 0 {
+			name += strconv.Itoa(i + 1)
+		}
+		ts.Setenv(name, strconv.Itoa(first+3*i))
+		ts.Setenv(name+"_peer", strconv.Itoa(first+3*i+1))
+	}
+}
 
 func started(ts *testscript.TestScript, args []string) *tools.Daemon {
 	if len(args) != 1 {

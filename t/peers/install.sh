@@ -16,6 +16,7 @@ dnsviz dnsviz python3-pygraphviz
 openssl openssl
 curl curl
 ip iproute2
+nft nftables
 dnsperf dnsperf
 delv bind9-dnsutils
 javac default-jdk-headless'

@@ -23,16 +23,21 @@ import (
 // would start ten times slower for nothing.
 var daemonFlags []string
 
-// Build compiles every tool into a new folder, puts the scripts beside them as
-// "make install" does, and returns the folder.
-func Build(t testing.TB) string {
+// Build compiles the tools that most tests need, and others by name, into a new
+// folder, puts the scripts beside them as "make install" does, and returns the
+// folder.
+func Build(t testing.TB, others ...string) string {
 	t.Helper()
 	root, err := noteSources()
 	if err != nil {
 		t.Fatal(err)
 	}
 	bin := t.TempDir()
-	compile(t, root, bin, "./cmd/...", "./t/ask")
+	packages := []string{"./t/ask"}
+	for _, name := range append([]string{"nc-keygen", "nc-sign", "nc-send", "nc-serve"}, others...) {
+		packages = append(packages, "./cmd/"+name)
+	}
+	compile(t, root, bin, packages...)
 	if len(daemonFlags) > 0 {
 		compile(t, root, bin, append(daemonFlags, "./cmd/nc-serve")...)
 	}
