@@ -5,10 +5,11 @@ GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.3.0
 FUZZTIME    = 60s
 TIME        = 1h
 SEEDS       = 1000000
+ENDURE      = 30m
 PREFIX      = /usr/local
 ONCE        =
 
-.PHONY: all demo test tools check race vuln cover fuzz sim model hostile bench bench-short bench-check bench-million profile install clean
+.PHONY: all demo test tools check race vuln cover fuzz sim model hostile bench bench-short bench-check bench-million bench-chain bench-chain-short trial endure profile install clean
 
 all:
 	@mkdir -p bin
@@ -53,6 +54,10 @@ fuzz:
 # The chain in a simulated world, SEEDS times.
 sim:
 	go test -count=1 -timeout 0 -run TestSeeds ./lib/chain/sim -seeds $(SEEDS)
+
+# A service whose storage nodes are killed, for ENDURE.
+endure:
+	go test -count=1 -timeout 0 ./t/endure -v -for $(ENDURE)
 
 # Every state of a chain within larger bounds than the test has.
 model:
