@@ -55,6 +55,13 @@ fuzz:
 sim:
 	go test -count=1 -timeout 0 -run TestSeeds ./lib/chain/sim -seeds $(SEEDS)
 
+# nc-chain beside etcd: t/bench/chain -h has the rest.
+bench-chain:
+	@go run ./t/bench/chain
+
+bench-chain-short:
+	@go run ./t/bench/chain -short
+
 # A service whose storage nodes are killed, for ENDURE.
 endure:
 	go test -count=1 -timeout 0 ./t/endure -v -for $(ENDURE)
