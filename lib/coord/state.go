@@ -207,7 +207,7 @@ func (s *state) applyReport(name string, v cell) error {
 			return err
 		}
 	}
-	if s.reportsNew == false {
+	if !s.reportsNew {
 		s.reports, s.reportsNew = maps.Clone(s.reports), true
 	}
 	all := s.reports[id]

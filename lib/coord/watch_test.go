@@ -237,7 +237,10 @@ func TestStall(t *testing.T) {
 		defer c.turns.mu.Unlock()
 		return len(c.turns.all) == 2
 	})
-	until(t, "it is connected", func() bool { return reg.Renew(within(t)) == nil && reg.Renew(within(t)) == nil })
+	until(t, "it is connected", func() bool {
+		first, second := reg.Renew(within(t)), reg.Renew(within(t))
+		return first == nil && second == nil
+	})
 	close(r.still)
 	began := clock.Boot()
 	before, _ := c.Picture().Node("n2")

@@ -50,12 +50,11 @@ type fencing struct {
 // A peer is a node.
 type peer struct {
 	Node
-	up      bool
-	deaf    bool                                // it answers no Fence
-	dull    bool                                // as a recruit it makes no progress
-	until   map[chain.Incarnation]time.Duration // of the lease
-	holds   map[chain.ID]chain.Incarnation      // on its disk
-	serving map[chain.ID]bool
+	up    bool
+	deaf  bool                                // it answers no Fence
+	dull  bool                                // as a recruit it makes no progress
+	until map[chain.Incarnation]time.Duration // of the lease
+	holds map[chain.ID]chain.Incarnation      // on its disk
 }
 
 func newBoard(t *testing.T, rows, replicas int, zones ...string) *board {
@@ -145,9 +144,8 @@ func (b *board) Changed() <-chan struct{} {
 
 // A term is one that the board gives.
 type term struct {
-	b       *board
-	over    chan struct{}
-	resigns bool
+	b    *board
+	over chan struct{}
 }
 
 // Campaign elects whoever comes first; usurp makes room for another.

@@ -65,13 +65,3 @@ type Node struct {
 
 // Reports are the last ones of each kind about a chain.
 type Reports struct{ Ready, Stalled, Fenced, Silent plan.Report }
-
-// node finds a node by its name; nil if there is none.
-func (p *Picture) node(name string) *Node {
-	for i := range p.Nodes {
-		if p.Nodes[i].Name == name {
-			return &p.Nodes[i]
-		}
-	}
-	return nil
-}

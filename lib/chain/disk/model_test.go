@@ -34,17 +34,6 @@ func (m *model) after(n int) *memory.Storage {
 	return s
 }
 
-// back forgets all but the first n batches, as a crash does. Numbers begin anew.
-func (m *model) back(n int) {
-	m.store = m.after(n)
-	_, last := m.store.Log()
-	_, m.tail = m.store.State()
-	if rec, ok := m.store.Record(last); ok {
-		m.tail = rec.Hash
-	}
-	m.batches = m.batches[:n]
-}
-
 // next makes up a batch such as a replica writes.
 func (m *model) next() replica.Batch {
 	b := replica.Batch{Seq: uint64(len(m.batches) + 1), Sync: m.rng.IntN(3) > 0}

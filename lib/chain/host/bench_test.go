@@ -24,8 +24,7 @@ func cpu() time.Duration {
 // answered; cpu-ns/op is for both sides and all nodes.
 func flight(b *testing.B, c *cluster, to *node, under int, ask func(conn *link.Conn, id uint64)) {
 	back := make(chan struct{}, under)
-	var u *user
-	u = c.user("bench")
+	u := c.user("bench")
 	ups := make(chan *link.Conn, 1)
 	n := link.New(link.Config{
 		Credentials: c.credentials("client", "bench2"), Incarnation: 1,

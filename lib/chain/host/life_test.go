@@ -51,16 +51,6 @@ func (c *cluster) whole(members int) {
 	})
 }
 
-// others are the nodes but one.
-func (c *cluster) others(name string) (out []*node) {
-	for _, n := range c.nodes {
-		if n.name != name {
-			out = append(out, n)
-		}
-	}
-	return out
-}
-
 // TestKilled: a node dies without a word. Its chains go on after the lease, without
 // it, and have three members again when it is back; what was acknowledged is there.
 func TestKilled(t *testing.T) {

@@ -17,12 +17,11 @@ import (
 // chains are all chains in memory, as the sum of their members: what is proposed
 // is committed at once.
 type chains struct {
-	mu    sync.Mutex
-	all   [chain.Chains]memoryChain
-	news  chan struct{} // closed when there is more
-	feeds int
-	down  bool // nothing is answered
-	cut   bool // nothing is fed
+	mu   sync.Mutex
+	all  [chain.Chains]memoryChain
+	news chan struct{} // closed when there is more
+	down bool          // nothing is answered
+	cut  bool          // nothing is fed
 	// lose is how many of a hundred writes have no answer.
 	lose int
 	r    *rand.Rand
