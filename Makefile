@@ -6,6 +6,7 @@ FUZZTIME    = 60s
 TIME        = 1h
 SEEDS       = 1000000
 ENDURE      = 30m
+TRIALS      = 240
 PREFIX      = /usr/local
 ONCE        =
 
@@ -61,6 +62,10 @@ bench-chain:
 
 bench-chain-short:
 	@go run ./t/bench/chain -short
+
+# Faults done to real nodes of nc-chain, TRIALS of them; needs root.
+trial:
+	go test -count=1 -v -timeout 0 -run TestTrials ./t/trial -trials $(TRIALS)
 
 # A service whose storage nodes are killed, for ENDURE.
 endure:

@@ -67,13 +67,15 @@
 // of them with -peers, which names it alone, and then the others; or name another
 // with -etcd. They see that there is no table, and wait. When all nodes that
 // can be had are there, -recover prints what it would do, and with -yes does it.
+// A node that ran while etcd was emptied has to be restarted first.
 // What only missing nodes had is lost then: chains of which only an older state is
 // left, or nothing, are named, and are taken up only with -accept stale or empty.
 //
-// A node whose disk fails ends. If what is on its disk does not hold together, the
-// chains concerned are copied from others; where it had the only copy it refuses
-// them, and the log says so: bring the folder's backup or another node, or let go
-// of it by starting with an empty folder.
+// A node whose disk fails ends. If the log of a chain on its disk does not hold
+// together, that chain is copied from others. If the database as a whole does not,
+// the node refuses it and says so: where others have its chains, move the folder
+// DIR/chains away, and it comes back as an empty node; where it had the only copy,
+// keep the folder, and ask who can read it.
 //
 // -http shows the node to its operator: a page for people at /, a health check at
 // /healthz, metrics for Prometheus at /metrics.

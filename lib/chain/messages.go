@@ -203,7 +203,9 @@ type (
 	ReadReply struct {
 		ID     uint64
 		Status Status
-		LSN    LSN     // what was read is the state after it; with Done
+		// LSN: what was read is the state after it; with Done. It may be below the
+		// read's MinLSN where the keys were proved current: they had not changed since.
+		LSN    LSN
 		Values []Value // as many as keys; with Done
 	}
 )

@@ -40,7 +40,10 @@ type MemberConfig struct {
 	// Identity is the file of the node's identity; a member with addresses has one.
 	// Every connection is made with the certificate that it holds then.
 	Identity string
-	Log      *slog.Logger // nil is none
+	// Fatal is called where etcd wants to end the process, as when its disk is full or
+	// fails; it does not return. nil is exit status 1.
+	Fatal func()
+	Log   *slog.Logger // nil is none
 
 	loaded ca.Identity // from the file, when etcd was started
 }
@@ -107,7 +110,7 @@ func (c *MemberConfig) rootsFile() string { return filepath.Join(c.Dir, "roots.p
 func (c *MemberConfig) embed(ctx, serving context.Context) (*embed.Config, error) {
 	e := embed.NewConfig()
 	e.Name, e.Dir = c.Name, filepath.Join(c.Dir, "etcd")
-	e.ZapLoggerBuilder = embed.NewZapLoggerBuilder(zap.New(newCore(c.Log, serving)))
+	e.ZapLoggerBuilder = embed.NewZapLoggerBuilder(zap.New(newCore(c.Log, serving), zap.WithFatalHook(fatal{c.Fatal})))
 	e.AutoCompactionMode, e.AutoCompactionRetention = embed.CompactorModePeriodic, "1h"
 	e.TickMs, e.ElectionMs = 100, 1000
 	e.EnableGRPCGateway = false

@@ -3,6 +3,7 @@ package coord
 import (
 	"context"
 	"log/slog"
+	"os"
 
 	"go.uber.org/zap/zapcore"
 )
@@ -77,4 +78,15 @@ var noise = map[string]bool{
 	// While a member that joins has not caught up; it asks again and again.
 	"rejecting promote learner: learner is not ready": true,
 	"failed to promote a member":                      true,
+}
+
+// A fatal is done where etcd ends the process.
+type fatal struct{ do func() }
+
+// OnWrite implements zapcore.CheckWriteHook.
+func (f fatal) OnWrite(*zapcore.CheckedEntry, []zapcore.Field) {
+	if f.do != nil {
+		f.do()
+	}
+	os.Exit(1)
 }

@@ -15,6 +15,7 @@ import (
 
 	"namecast/lib/ca"
 	"namecast/lib/chain/client"
+	"namecast/lib/cli"
 	"namecast/lib/clock"
 	"namecast/lib/coord"
 )
@@ -51,7 +52,7 @@ func (d *daemon) hasMember(founded bool) bool {
 func (d *daemon) startMember(ctx context.Context, endpoints []string) (err error) {
 	c := coord.MemberConfig{
 		Name: d.Name, Dir: d.path(etcdFolder), Peer: d.PeerListen, Client: d.EtcdListen,
-		Identity: d.identityPath(), Log: d.Log.With("part", "etcd"),
+		Identity: d.identityPath(), Fatal: func() { os.Exit(cli.Retry) }, Log: d.Log.With("part", "etcd"),
 	}
 	if c.Peers, err = d.peers(); err != nil {
 		return err
