@@ -26,6 +26,7 @@ type Member struct {
 	done   chan struct{}
 	ctx    context.Context // until Close
 	quit   context.CancelFunc
+	again  chan chan error // asks for a look at the authority's certificates
 
 	mu     sync.Mutex
 	etcd   *embed.Etcd
@@ -46,7 +47,7 @@ func StartMember(ctx context.Context, config MemberConfig) (*Member, error) {
 		return nil, err
 	}
 	config.Log = orDiscard(config.Log)
-	m := &Member{config: config, done: make(chan struct{})}
+	m := &Member{config: config, done: make(chan struct{}), again: make(chan chan error)}
 	m.ctx, m.quit = context.WithCancel(context.Background())
 	if err := os.MkdirAll(config.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("start member %s: %w", config.Name, err)
@@ -116,6 +117,7 @@ func (m *Member) tend() {
 		m.mu.Lock()
 		etcd := m.etcd
 		m.mu.Unlock()
+		var asked chan error
 		select {
 		case <-m.ctx.Done():
 			timer.Stop()
@@ -131,9 +133,15 @@ func (m *Member) tend() {
 			m.fail(plain(err))
 			m.stop()
 			return
+		case asked = <-m.again:
+			timer.Stop()
 		case <-timer.C:
 		}
-		if err := m.refresh(); err != nil {
+		err := m.refresh()
+		if asked != nil {
+			asked <- err
+		}
+		if err != nil {
 			if m.ctx.Err() == nil {
 				m.fail(err)
 			}
@@ -146,6 +154,20 @@ func (m *Member) tend() {
 // lookAtRoots is how often a member looks for certificates of the authority; up
 // to twice as long, so that members do not do what follows together.
 const lookAtRoots = 5 * time.Minute
+
+// Refresh has the member look at once whether the authority has other certificates,
+// and returns when etcd serves with them.
+func (m *Member) Refresh(ctx context.Context) error {
+	done := make(chan error, 1)
+	select {
+	case m.again <- done:
+		return <-done
+	case <-m.done:
+		return fmt.Errorf("%w: the member has ended", ErrUnavailable)
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
 
 // refresh starts etcd anew if the authority has other certificates.
 func (m *Member) refresh() error {

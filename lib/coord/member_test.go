@@ -305,7 +305,7 @@ func TestNewAuthority(t *testing.T) {
 	renew()
 	c := dial(t, Config{Member: m, Identity: func() ca.Identity { return *mine.Load() }})
 	serves(t, c, "n2")
-	must(t, m.refresh()) // nothing is new
+	must(t, m.Refresh(within(t))) // nothing is new
 
 	now := time.Now()
 	both, err := k.authority.Next(now.Add(-2 * ca.Settle))
@@ -320,7 +320,7 @@ func TestNewAuthority(t *testing.T) {
 	if _, err := newer.Register(ctx, Node{Name: "n3"}); err == nil {
 		t.Error("a member has learnt of the new certificate before it was started anew")
 	}
-	must(t, m.refresh())
+	must(t, m.Refresh(within(t)))
 	register(t, newer, "n3")
 	until(t, "the older connection sees that", func() bool { _, ok := c.Picture().Node("n3"); return ok })
 }

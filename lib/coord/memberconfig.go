@@ -41,7 +41,7 @@ type MemberConfig struct {
 	// Every connection is made with the certificate that it holds then.
 	Identity string
 	// Fatal is called where etcd wants to end the process, as when its disk is full or
-	// fails; it does not return. nil is exit status 1.
+	// fails; it does not return. nil is to panic.
 	Fatal func()
 	Log   *slog.Logger // nil is none
 

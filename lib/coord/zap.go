@@ -2,8 +2,8 @@ package coord
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
-	"os"
 
 	"go.uber.org/zap/zapcore"
 )
@@ -84,9 +84,9 @@ var noise = map[string]bool{
 type fatal struct{ do func() }
 
 // OnWrite implements zapcore.CheckWriteHook.
-func (f fatal) OnWrite(*zapcore.CheckedEntry, []zapcore.Field) {
+func (f fatal) OnWrite(e *zapcore.CheckedEntry, fields []zapcore.Field) {
 	if f.do != nil {
 		f.do()
 	}
-	os.Exit(1)
+	panic(fmt.Sprintf("etcd: %s %v", e.Message, attributes(fields)))
 }

@@ -161,14 +161,25 @@ func (d *daemon) identityPath() string {
 	return d.path(identityFile)
 }
 
+// refreshMember has etcd learn of the authority's new certificates, if there are any.
+func (d *daemon) refreshMember(ctx context.Context) {
+	if d.member == nil {
+		return
+	}
+	if err := d.member.Refresh(ctx); err != nil && ctx.Err() == nil {
+		d.Log.Warn("etcd does not take the new certificates", "err", err)
+	}
+}
+
 // renewal keeps the node's certificate from ending, by any node that issues.
-func (d *daemon) renewal() ca.Renewal {
+func (d *daemon) renewal(ctx context.Context) ca.Renewal {
 	return ca.Renewal{
 		File: d.identityPath(),
 		Dial: d.dialIssuer,
 		Renewed: func(id ca.Identity) {
 			d.Log.Info("the certificate is renewed", "until", id.Leaf.NotAfter)
 			d.credentials.Identity()
+			d.refreshMember(ctx)
 		},
 		Failed: func(err error) { d.Log.Warn("the certificate is not renewed", "err", err) },
 	}

@@ -22,6 +22,7 @@ import (
 	"namecast/lib/chain/host"
 	"namecast/lib/chain/replica"
 	"namecast/lib/cli"
+	"namecast/lib/clock"
 	socket "namecast/lib/control"
 	"namecast/lib/coord"
 	"namecast/lib/link"
@@ -182,7 +183,7 @@ func (d *daemon) serve(ctx context.Context) error {
 	run(&parts, func() error { return control.Run(ctx, d.controller(h)) })
 	run(&parts, func() error { return d.operator.Serve(ctx, d.answers()) })
 	run(&parts, func() error { return d.keepEndpoints(ctx) })
-	run(&parts, func() error { d.renewal().Run(ctx, d.credentials.Identity()); return nil })
+	run(&parts, func() error { d.renewal(ctx).Run(ctx, d.credentials.Identity()); return nil })
 	run(&parts, func() error { return d.tellReady(ctx) })
 	if d.http != nil {
 		run(&parts, func() error { return d.page().Serve(ctx, d.http) })
@@ -212,17 +213,15 @@ func (d *daemon) controller(h *host.Host) control.Config {
 	return c
 }
 
+// readyEvery is how often it is looked at whether the node takes its part.
+const readyEvery = 20 * time.Millisecond
+
 // tellReady says that the node serves, in the log and to the supervisor, once it
 // takes its part in the cluster.
 func (d *daemon) tellReady(ctx context.Context) error {
-	for {
-		changed := d.coord.Changed()
-		if d.takesPart(d.coord.Picture()) {
-			break
-		}
-		select {
-		case <-changed:
-		case <-ctx.Done():
+	// The host's incarnation is not a part of the picture, so it is looked at again.
+	for !d.takesPart(d.coord.Picture()) {
+		if !clock.Sleep(ctx, readyEvery) {
 			return nil
 		}
 	}
