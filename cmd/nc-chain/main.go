@@ -58,7 +58,7 @@
 // all do, with 1 if not, with 111 if the node cannot tell. -drain has all chains
 // moved away from a node, so that it can be taken out, and waits until they are;
 // -undrain takes that back. -remove ends the membership of a node that is gone
-// for good: its identity is not believed any more. -set replicas=N changes how many
+// for good: its identity is not believed any more, and etcd does not count on it. -set replicas=N changes how many
 // nodes a chain should have. Restart nodes one after the other, each when -status
 // is content.
 //

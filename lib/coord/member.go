@@ -100,11 +100,24 @@ func ready(ctx context.Context, etcd *embed.Etcd) error {
 	case <-etcd.Server.ReadyNotify():
 		return nil
 	case <-etcd.Server.StopNotify():
-		return errors.New("it has stopped; it may have been removed from the cluster")
+		return errStopped
 	case err := <-etcd.Err():
-		return plain(err)
+		return cause(etcd, err)
 	case <-ctx.Done():
 		return ctx.Err()
+	}
+}
+
+// errStopped: etcd says no more than that it has stopped.
+var errStopped = errors.New("it has stopped; it may have been removed from the cluster")
+
+// cause is why etcd has ended, of which it tells first what ended with it.
+func cause(etcd *embed.Etcd, err error) error {
+	select {
+	case <-etcd.Server.StopNotify():
+		return errStopped
+	case <-time.After(time.Second):
+		return plain(err)
 	}
 }
 
@@ -125,12 +138,12 @@ func (m *Member) tend() {
 			return
 		case <-etcd.Server.StopNotify():
 			timer.Stop()
-			m.fail(errors.New("it has stopped; it may have been removed from the cluster"))
+			m.fail(errStopped)
 			m.stop()
 			return
 		case err := <-etcd.Err():
 			timer.Stop()
-			m.fail(plain(err))
+			m.fail(cause(etcd, err))
 			m.stop()
 			return
 		case asked = <-m.again:

@@ -40,7 +40,7 @@ type Options struct {
 }
 
 // library gives goleveldb's options.
-func (o Options) library() *opt.Options {
+func (o Options) leveldb() *opt.Options {
 	if o.Memory <= 0 {
 		o.Memory = DefaultMemory
 	}
@@ -87,7 +87,7 @@ type disk interface {
 // or storage in memory. It reports whether it had to cut off half a record, see
 // "Opening" in the package comment. The files stay the caller's to close.
 func Open(files storage.Storage, o Options) (db *leveldb.DB, cut bool, err error) {
-	db, cut, err = open(files, o.library())
+	db, cut, err = open(files, o.leveldb())
 	if err != nil {
 		return nil, false, Damage(err)
 	}

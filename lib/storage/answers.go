@@ -51,7 +51,7 @@ func (d *daemon) answers() http.Handler {
 		return nil, d.coord.SetDrain(r.Context(), r.FormValue("node"), r.FormValue("drain") == "true")
 	})
 	handle("POST /remove", func(r *http.Request) (any, error) {
-		return nil, d.coord.RemoveNode(r.Context(), r.FormValue("node"))
+		return nil, d.remove(r.Context(), r.FormValue("node"))
 	})
 	handle("POST /set", func(r *http.Request) (any, error) {
 		n, err := strconv.Atoi(r.FormValue("replicas"))
@@ -69,6 +69,19 @@ func (d *daemon) answers() http.Handler {
 		return plan, d.rebuild(r.Context(), plan)
 	})
 	return mux
+}
+
+// remove ends a node's membership, and that of its member of the coordinator: one that
+// never comes back would count as one that has died. It can be repeated.
+func (d *daemon) remove(ctx context.Context, node string) error {
+	err := d.coord.RemoveNode(ctx, node)
+	if d.Etcd != "" || err != nil && !errors.Is(err, coord.ErrNode) {
+		return err
+	}
+	if gone := d.coord.RemoveMember(ctx, node); !errors.Is(gone, coord.ErrNode) {
+		return gone
+	}
+	return err
 }
 
 // ask has the daemon that runs on a folder do something, and reads its answer.

@@ -18,6 +18,7 @@ import (
 	"namecast/lib/cli"
 	"namecast/lib/clock"
 	"namecast/lib/coord"
+	"namecast/lib/private"
 )
 
 // coordinate starts this node's member of the coordinator, if it is to have one, and
@@ -133,7 +134,7 @@ func (d *daemon) keepEndpoints(ctx context.Context) error {
 	for {
 		list, err := d.memberAddrs(ctx)
 		if text := strings.Join(list, "\n") + "\n"; err == nil && len(list) > 0 && text != last {
-			if err := replaceFile(d.path(endpointsFile), text); err != nil {
+			if err := private.Replace(d.path(endpointsFile), text); err != nil {
 				return err
 			}
 			last = text
@@ -142,15 +143,6 @@ func (d *daemon) keepEndpoints(ctx context.Context) error {
 			return nil
 		}
 	}
-}
-
-// replaceFile writes a file whole or not at all.
-func replaceFile(path, text string) error {
-	next := path + ".next"
-	if err := os.WriteFile(next, []byte(text), 0o600); err != nil {
-		return err
-	}
-	return os.Rename(next, path)
 }
 
 // identityPath is the file of who the node is.

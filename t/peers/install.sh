@@ -17,6 +17,7 @@ openssl openssl
 curl curl
 ip iproute2
 nft nftables
+strace strace
 dnsperf dnsperf
 delv bind9-dnsutils
 javac default-jdk-headless'

@@ -202,72 +202,87 @@ func testNeighbours(t *testing.T, s store.Store) {
 // testModel compares a few hundred random changes with a plain map.
 func testModel(t *testing.T, s store.Store) {
 	r := rand.New(rand.NewPCG(1, 2))
-	labels := []string{"a", "b", "A", "ab", "*", "\x00", "\x01", "\x00\x01", "."}
-	owner := func() (n rr.Name) {
-		for range r.IntN(4) {
-			l := labels[r.IntN(len(labels))]
-			n += rr.Name(rune(len(l))) + rr.Name(l)
-		}
-		return n
-	}
-	type key struct {
-		account string
-		set     store.SetKey
-	}
-	model := make(map[key]rr.Set)
+	m := model{}
 	versions := make(map[string]uint64)
 	for i := range 300 {
 		a := Account(r.IntN(3))
 		versions[a]++
 		c := Change(a, versions[a])
-		used := make(map[key]bool)
-		for range r.IntN(5) {
-			n, typ := owner(), rr.Type(1+r.IntN(3))
-			k := key{a, store.SetKey{Owner: n.Lower(), Type: typ}}
-			if used[k] {
-				continue
-			}
-			used[k] = true
-			if r.IntN(2) == 0 {
-				delete(model, k)
-				c.Delete = append(c.Delete, store.SetKey{Owner: n, Type: typ})
-				continue
-			}
-			set := rr.Set{Owner: n, Type: typ, TTL: uint32(i), Data: []rr.Data{rr.Data(fmt.Sprint(i)), ""}}
-			model[k] = set
-			c.Put = append(c.Put, set)
-		}
+		m.change(r, &c, i)
 		commit(t, s, c)
 	}
-	byType := func(a, b rr.Set) int { return cmp.Compare(a.Type, b.Type) }
 	look(t, s, func(v store.View) {
 		for range 500 {
-			a, n := Account(r.IntN(3)), owner()
-			var want []rr.Set
-			exists := false
-			for k, set := range model {
-				if k.account == a && set.Owner.Under(n) {
-					exists = true
-					if set.Owner.Equal(n) {
-						want = append(want, set)
-					}
-				}
-			}
-			slices.SortFunc(want, byType)
+			a, n := Account(r.IntN(3)), randomOwner(r)
+			want := m.node(a, n)
 			got, ok, err := v.Node(a, n)
-			if ok != exists || err != nil {
+			if exists := m.count(a, n) > 0; ok != exists || err != nil {
 				t.Errorf("%s in %s: exists %v, want %v; %v", n, a, ok, exists, err)
 			}
 			diff(t, n.String(), want, got)
 		}
 		for n := range 3 {
-			count := 0
-			for k := range model {
-				if k.account == Account(n) {
-					count++
-				}
-			}
-			checkOrder(t, collect(t, v.Sets(Account(n), "")), count)
+			checkOrder(t, collect(t, v.Sets(Account(n), "")), m.count(Account(n), ""))
 		}
 	})
+}
+
+// randomOwner makes an owner name of up to three labels, some of them odd.
+func randomOwner(r *rand.Rand) (n rr.Name) {
+	labels := []string{"a", "b", "A", "ab", "*", "\x00", "\x01", "\x00\x01", "."}
+	for range r.IntN(4) {
+		l := labels[r.IntN(len(labels))]
+		n += rr.Name(rune(len(l))) + rr.Name(l)
+	}
+	return n
+}
+
+// A model is the RRsets of accounts in a plain map.
+type model map[modelKey]rr.Set
+
+type modelKey struct {
+	account string
+	set     store.SetKey
+}
+
+// change puts random RRsets into a change, and takes others out.
+func (m model) change(r *rand.Rand, c *store.Change, i int) {
+	used := make(map[modelKey]bool)
+	for range r.IntN(5) {
+		n, typ := randomOwner(r), rr.Type(1+r.IntN(3))
+		k := modelKey{c.Head.Account, store.SetKey{Owner: n.Lower(), Type: typ}}
+		if used[k] {
+			continue
+		}
+		used[k] = true
+		if r.IntN(2) == 0 {
+			delete(m, k)
+			c.Delete = append(c.Delete, store.SetKey{Owner: n, Type: typ})
+			continue
+		}
+		set := rr.Set{Owner: n, Type: typ, TTL: uint32(i), Data: []rr.Data{rr.Data(fmt.Sprint(i)), ""}}
+		m[k] = set
+		c.Put = append(c.Put, set)
+	}
+}
+
+// node is the RRsets of an account at a name, by type.
+func (m model) node(account string, n rr.Name) (sets []rr.Set) {
+	for k, set := range m {
+		if k.account == account && set.Owner.Equal(n) {
+			sets = append(sets, set)
+		}
+	}
+	slices.SortFunc(sets, func(a, b rr.Set) int { return cmp.Compare(a.Type, b.Type) })
+	return sets
+}
+
+// count counts the RRsets of an account at and below a name.
+func (m model) count(account string, n rr.Name) (count int) {
+	for k, set := range m {
+		if k.account == account && set.Owner.Under(n) {
+			count++
+		}
+	}
+	return count
 }
