@@ -55,8 +55,12 @@ func newNodes(t testing.TB, n int, o replica.Options) *nodes {
 	for i := range n {
 		c.start(fmt.Sprintf("n%d", i), o)
 	}
-	for len(c.Picture().Nodes) < n {
-		<-c.Changed()
+	for {
+		changed := c.Changed() // before the picture is looked at: no change is missed
+		if len(c.Picture().Nodes) == n {
+			break
+		}
+		<-changed
 	}
 	plans := &plan.Cluster{Replicas: n}
 	for name, inc := range c.heard {
