@@ -82,7 +82,8 @@
 //
 // The log goes to standard error, a line an event. SIGTERM and SIGINT end the node
 // after it has handed over what it leads. A supervisor that sets NOTIFY_SOCKET is
-// told when the node is registered and takes requests.
+// told when the node is registered and takes requests, and if it has a watchdog, that
+// its loops turn.
 //
 // Exit status: 0 ended as told, 1 refused (the folder is damaged or of another
 // node; -status found something), 2 wrong usage, 111 try again later (the folder

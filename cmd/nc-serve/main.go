@@ -80,7 +80,7 @@
 // -grant, -admit-list, -admit-token, -dnssec, -cookie, -tls-cert and
 // -tls-key anew. SIGTERM and SIGINT end the node
 // after the requests it has. A supervisor that sets NOTIFY_SOCKET is told when
-// every socket is bound.
+// every socket is bound, and if it has a watchdog, that questions are answered.
 //
 // Exit status: 0 ended as told, 1 refused (the database is damaged or is not
 // empty), 2 wrong usage, 111 try again later (the database is locked, an

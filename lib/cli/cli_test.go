@@ -6,8 +6,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"net"
-	"path/filepath"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -55,27 +53,5 @@ func TestExecute(t *testing.T) {
 				t.Errorf("exit %d, want %d\n%s\n%s", code, c.code, cmp.Diff(c.stdout, stdout.String()), cmp.Diff(c.stderr, stderr.String()))
 			}
 		})
-	}
-}
-
-func TestReady(t *testing.T) {
-	addr := &net.UnixAddr{Name: filepath.Join(t.TempDir(), "n"), Net: "unixgram"}
-	l, err := net.ListenUnixgram("unixgram", addr)
-	if err != nil {
-		t.Skipf("no unix sockets here: %v", err)
-	}
-	defer l.Close()
-	t.Setenv("NOTIFY_SOCKET", addr.Name)
-	if err := Ready("dns=127.0.0.1:53", "nup=127.0.0.1:8153"); err != nil {
-		t.Fatal(err)
-	}
-	buf := make([]byte, 200)
-	n, err := l.Read(buf)
-	if want := "READY=1\nSTATUS=dns=127.0.0.1:53 nup=127.0.0.1:8153"; err != nil || string(buf[:n]) != want {
-		t.Errorf("got %q, %v; want %q", buf[:n], err, want)
-	}
-	t.Setenv("NOTIFY_SOCKET", "")
-	if err := Ready(); err != nil {
-		t.Errorf("without a supervisor: %v", err)
 	}
 }

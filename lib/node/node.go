@@ -201,7 +201,7 @@ func (n *node) serve(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var parts sync.WaitGroup
-	errs := make(chan error, 8)
+	errs := make(chan error, 9)
 	run := func(part func() error) {
 		parts.Go(func() {
 			if err := part(); err != nil {
@@ -216,6 +216,7 @@ func (n *node) serve(ctx context.Context) error {
 	run(func() error { return n.control.Serve(ctx, operator(n.db)) })
 	run(func() error { return n.watchStore(ctx) })
 	run(func() error { return n.reload(ctx) })
+	run(func() error { return n.watchdog(ctx) })
 	if s, ok := n.db.(*storage); ok {
 		run(func() error { return n.watchStale(ctx, s) })
 	}

@@ -44,6 +44,8 @@ type Page struct {
 	More    func() []Metric // those that come and go, as peers do, as they are now; may be nil
 	Health  func() error    // nil is healthy
 	Pprof   bool            // profiles may be taken, which costs the node time
+	// Own answers at / in place of the page that is made of the others; nil is none.
+	Own http.HandlerFunc
 }
 
 // Serve answers HTTP on l until ctx ends.
@@ -71,7 +73,10 @@ func (p Page) Serve(ctx context.Context, l net.Listener) error {
 
 func (p Page) handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /{$}", p.page)
+	if p.Own == nil {
+		p.Own = p.page
+	}
+	mux.HandleFunc("GET /{$}", p.Own)
 	mux.HandleFunc("GET /healthz", p.health)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(p.registry(), promhttp.HandlerOpts{}))
 	if p.Pprof {
