@@ -7,10 +7,11 @@ TIME        = 1h
 SEEDS       = 1000000
 ENDURE      = 30m
 TRIALS      = 240
+LAB         = 30
 PREFIX      = /usr/local
 ONCE        =
 
-.PHONY: all demo test tools check race vuln cover fuzz sim model hostile bench bench-short bench-check bench-million bench-chain bench-chain-short trial endure profile install clean
+.PHONY: all demo test tools check race vuln cover fuzz sim model hostile bench bench-short bench-check bench-million bench-chain bench-chain-short trial lab endure profile install clean
 
 all:
 	@mkdir -p bin
@@ -67,6 +68,12 @@ bench-chain-short:
 trial:
 	go test -count=1 -v -timeout 0 -run TestTrials ./t/trial -trials $(TRIALS)
 
+# Every way in which an anycast node fails, before real routers, LAB times each; and
+# an hour in which nothing may. Needs root, and a machine with nothing else to do.
+lab:
+	go test -count=1 -v -timeout 0 -run /table ./t/anycast -n $(LAB) -judge -write $(CURDIR)/t/anycast/results.md
+	go test -count=1 -v -timeout 0 -run /soak ./t/anycast -soak $(TIME)
+
 # A service whose storage nodes are killed, for ENDURE.
 endure:
 	go test -count=1 -timeout 0 ./t/endure -v -for $(ENDURE)
@@ -102,6 +109,7 @@ install: all
 	install -d $(DESTDIR)$(PREFIX)/bin
 	install -m 755 bin/nc-* $(DESTDIR)$(PREFIX)/bin
 	install -m 755 cmd/nc-send/dynip.sh $(DESTDIR)$(PREFIX)/bin/nc-dynip
+	DESTDIR=$(DESTDIR) PREFIX=$(PREFIX) sh lib/systemd/install.sh
 
 clean:
 	rm -rf bin
