@@ -27,6 +27,21 @@
 //	lan.Heal()
 //	node.Pause()
 //
+// # Routers
+//
+// A machine becomes a router when a routing daemon runs on it, BIRD or FRRouting,
+// with a configuration that the lab writes from a Router. It learns routes by BGP
+// and gives them to the machine's kernel, which tells of them with time stamps:
+//
+//	m.Sysctl("net.ipv4.ip_forward", "1")
+//	bird := l.Bird(m, lab.Router{AS: 65000, Neighbors: []lab.Neighbor{{Addr: b.Addr(), AS: 65001}}})
+//	routes := m.Watch()
+//	began := time.Now()
+//	node.Kill()
+//	gone := routes.Wait(time.Second, began, func(r lab.Route) bool { return !r.Added && r.Prefix == prefix })
+//	l.Expect(5*time.Second, func() error { return bird.Established(b.Addr()) })
+//	bird.Birdc("show route all")
+//
 // # Owners and ends
 //
 // Everything belongs to a Lab, and the end of the test takes it all away again:
@@ -54,5 +69,6 @@
 // # What is needed
 //
 // Root, the commands ip and nft (Debian's packages iproute2 and nftables), and
-// /dev/net/tun for slow networks. Without them New skips the test and says why.
+// /dev/net/tun for slow networks. Without them New skips the test and says why;
+// so do Bird without BIRD (Debian's package bird2) and FRR without FRRouting (frr).
 package lab
