@@ -38,9 +38,10 @@ type Config struct {
 type Coord struct {
 	config Config
 	log    *slog.Logger
-	remote *clientv3.Client // nil if the member is asked directly
+	remote *clientv3.Client // of turns; nil if the member is asked directly
 	first  []string         // the endpoints of the configuration, as URLs
 	turns  turns
+	aside  turns         // of the members but this node's own, if it has one
 	ttl    time.Duration // hintTTL
 
 	now     atomic.Pointer[view]
@@ -48,7 +49,8 @@ type Coord struct {
 	mu      sync.Mutex
 	changed chan struct{}
 
-	rows, reports gathering // that are written
+	rows, reports gathering      // that are written
+	keeps         sync.WaitGroup // of hints
 }
 
 // How long one request waits for its answer at most. One that a member has passed on
@@ -81,13 +83,27 @@ func Dial(config Config) (*Coord, error) {
 	for i, e := range endpoints {
 		endpoints[i] = endpoint(e, config.Identity != nil)
 	}
-	var err error
-	if c.remote, err = connect(endpoints[:1], config.Identity); err != nil {
-		return nil, err
-	}
 	c.first = endpoints
-	c.turns.client, c.turns.all = c.remote, slices.Clone(endpoints)
+	if err := c.connect(); err != nil {
+		return nil, errors.Join(err, c.Close())
+	}
 	return c, nil
+}
+
+// connect makes the clients that ask the members of the configuration.
+func (c *Coord) connect() (err error) {
+	if c.remote, err = connect(c.first[:1], c.config.Identity); err != nil {
+		return err
+	}
+	c.turns.client, c.turns.own = c.remote, c.config.Member != nil
+	c.turns.set(slices.Clone(c.first))
+	if !c.turns.own {
+		return nil
+	}
+	if c.aside.client, err = connect(c.first[:1], c.config.Identity); err == nil {
+		c.aside.set(slices.Clone(c.first[1:]))
+	}
+	return err
 }
 
 // connect makes a client of etcd. A connection on which what was sent is not
@@ -143,9 +159,12 @@ func clientTLS(identity func() ca.Identity) *tls.Config {
 }
 
 // client is what to ask etcd with.
-func (c *Coord) client() *clientv3.Client {
-	if c.remote != nil {
-		return c.remote
+func (c *Coord) client() *clientv3.Client { return c.clientOf(&c.turns) }
+
+// clientOf is what to ask the member with whose turn it is.
+func (c *Coord) clientOf(t *turns) *clientv3.Client {
+	if t.client != nil {
+		return t.client
 	}
 	return c.config.Member.direct()
 }
@@ -154,13 +173,17 @@ func (c *Coord) client() *clientv3.Client {
 func (c *Coord) Close() error {
 	defer c.rows.writer.Wait()
 	defer c.reports.writer.Wait()
-	if c.remote == nil {
-		return nil
+	defer c.keeps.Wait()
+	var errs []error
+	for _, client := range []*clientv3.Client{c.turns.client, c.aside.client} {
+		if client == nil {
+			continue
+		}
+		if err := client.Close(); err != nil && !errors.Is(err, context.Canceled) {
+			errs = append(errs, fmt.Errorf("close the connection with the coordinator: %v", err))
+		}
 	}
-	if err := c.remote.Close(); err != nil && !errors.Is(err, context.Canceled) {
-		return fmt.Errorf("close the connection with the coordinator: %v", err)
-	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // Picture is the newest one. It is never nil; while Run has not had an answer, its

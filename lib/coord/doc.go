@@ -57,6 +57,10 @@
 // common name. Other members look for each other's host in the certificate, so a
 // node with a member needs the host of its addresses in its certificate.
 //
+// A leader of which nothing is heard for half a second is replaced by an election, which
+// takes up to a second in all. Meanwhile no registration is renewed, and no node is taken
+// for gone because of that. A member that is told to end hands its lead over first.
+//
 // More than half of the members have to be there for anything to change; with two,
 // that is both. etcd adds one at a time, and adds or removes one only when those that
 // have to be there have been connected for five seconds. A member that was lost with

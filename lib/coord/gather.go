@@ -8,9 +8,12 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 )
 
-// together is how many guarded writes go in one transaction at most. Etcd takes 128
-// operations and as many guards; a write has few of them.
-const together = 32
+// How many writes go in one transaction at most, and how many guards. Etcd takes 128 of
+// each.
+const (
+	together = 112
+	guarding = 128
+)
 
 // A gathering has writes that wait at the same time written together, each holding
 // for itself. When a node dies, or comes, hundreds of rows and reports are due at
@@ -59,11 +62,7 @@ func (g *gathering) write(ctx context.Context, c *Coord, what string) {
 		if len(batch) == 0 {
 			return
 		}
-		if len(batch) == 1 || !writeAll(ctx, c, what, batch) {
-			for _, w := range batch {
-				w.ok, _, w.cells, w.err = c.try(ctx, what, w.guards, w.op)
-			}
-		}
+		writeAll(ctx, c, what, batch)
 		for _, w := range batch {
 			close(w.done)
 		}
@@ -90,12 +89,18 @@ func (g *gathering) take() (batch []*write) {
 	g.waiting = slices.DeleteFunc(g.waiting, (*write).forgotten)
 	guarded, put := map[string]int64{}, map[string]bool{}
 	fits := func(w *write) bool {
+		more := 0
 		for _, x := range w.guards {
-			if rev, ok := guarded[x.key]; ok && rev != x.rev {
+			rev, ok := guarded[x.key]
+			if ok && rev != x.rev {
 				return false
 			}
+			if !ok {
+				more++
+			}
 		}
-		return len(batch) < together && !put[string(w.op.KeyBytes())]
+		most := len(batch) == together || len(batch) > 0 && len(guarded)+more > guarding
+		return !most && !put[string(w.op.KeyBytes())]
 	}
 	g.waiting = slices.DeleteFunc(g.waiting, func(w *write) bool {
 		if !fits(w) {
@@ -112,27 +117,44 @@ func (g *gathering) take() (batch []*write) {
 	return batch
 }
 
-// writeAll writes a batch in one transaction. It is false if a guard does not hold,
-// and nothing is written.
-func writeAll(ctx context.Context, c *Coord, what string, batch []*write) bool {
-	var guards []guard
-	var ops []clientv3.Op
-	seen := map[string]bool{}
-	for _, w := range batch {
-		for _, x := range w.guards {
-			if !seen[x.key] {
-				seen[x.key] = true
-				guards = append(guards, x)
+// writeAll writes a batch in one transaction; or if a guard does not hold, those whose
+// guards do, which are fewer.
+func writeAll(ctx context.Context, c *Coord, what string, batch []*write) {
+	for len(batch) > 0 {
+		var guards []guard
+		var ops []clientv3.Op
+		seen := map[string]bool{}
+		for _, w := range batch {
+			for _, x := range w.guards {
+				if !seen[x.key] {
+					seen[x.key] = true
+					guards = append(guards, x)
+				}
 			}
+			ops = append(ops, w.op)
 		}
-		ops = append(ops, w.op)
+		ok, _, cells, err := c.try(ctx, what, guards, ops...)
+		if err != nil || ok {
+			for _, w := range batch {
+				w.ok, w.err = ok, err
+			}
+			return
+		}
+		now := make(map[string]cell, len(cells))
+		for i, x := range guards {
+			now[x.key] = cells[i]
+		}
+		batch = slices.DeleteFunc(slices.Clone(batch), func(w *write) bool { return !w.holds(now) })
 	}
-	ok, _, _, err := c.try(ctx, what, guards, ops...)
-	if err == nil && !ok {
-		return false
+}
+
+// holds tells whether a write's guards hold where the keys are so, which it takes down.
+func (w *write) holds(now map[string]cell) bool {
+	w.cells = make([]cell, len(w.guards))
+	hold := true
+	for i, x := range w.guards {
+		w.cells[i] = now[x.key]
+		hold = hold && w.cells[i].rev == x.rev
 	}
-	for _, w := range batch {
-		w.ok, w.err = ok, err
-	}
-	return true
+	return hold
 }

@@ -145,7 +145,9 @@ type MemberStatus struct {
 
 // Members lists the members of the coordinator.
 func (c *Coord) Members(ctx context.Context) ([]MemberStatus, error) {
+	turn := c.turns.now()
 	list, err := c.client().MemberList(ctx)
+	c.turns.took(turn, err)
 	if err != nil {
 		return nil, unavailable(ctx, "list the coordinator's members", err)
 	}
@@ -174,19 +176,34 @@ func address(urls []string) string {
 // ErrNode if there is no such member.
 func (c *Coord) RemoveMember(ctx context.Context, name string) error {
 	what := "remove member " + name
+	turn := c.turns.now()
 	list, err := c.client().MemberList(ctx)
+	c.turns.took(turn, err)
 	if err != nil {
 		return unavailable(ctx, what, err)
 	}
 	for _, m := range list.Members {
 		if m.Name == name {
-			if err := removeMember(ctx, c.client(), m.ID); err != nil {
+			if err := c.removeByTurns(ctx, m.ID); err != nil {
 				return unavailable(ctx, what, err)
 			}
 			return nil
 		}
 	}
 	return fmt.Errorf("%s: %w", what, ErrNode)
+}
+
+// removeByTurns removes a member. If it was that one that was asked, it stops before it
+// answers, and another is asked.
+func (c *Coord) removeByTurns(ctx context.Context, id uint64) error {
+	for {
+		turn := c.turns.now()
+		err := removeMember(ctx, c.client(), id)
+		c.turns.took(turn, err)
+		if !errors.Is(err, rpctypes.ErrStopped) || !clock.Sleep(ctx, again) {
+			return err
+		}
+	}
 }
 
 // removeMember removes a member. etcd refuses that as long as members that are

@@ -239,6 +239,21 @@ func (m *Member) Close() error {
 	return m.Err()
 }
 
+// HandOver has another member lead, if this one does and there are others. It returns when
+// that is so, or after some seconds with an error.
+func (m *Member) HandOver() error {
+	m.mu.Lock()
+	etcd := m.etcd
+	m.mu.Unlock()
+	if etcd == nil {
+		return nil
+	}
+	if err := etcd.Server.TryTransferLeadershipOnShutdown(); err != nil {
+		return fmt.Errorf("member %s hands the lead over: %w", m.config.Name, plain(err))
+	}
+	return nil
+}
+
 // Leave takes the member out of the cluster for good, ends it and deletes its
 // data. ErrLast if there is no other, ErrUnavailable.
 func (m *Member) Leave(ctx context.Context) error {

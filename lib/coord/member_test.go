@@ -163,6 +163,32 @@ func TestThreeMembers(t *testing.T) {
 	serves(t, c, "n5")
 }
 
+// A leader hands its lead over, and goes on as a member; who is alone keeps it.
+func TestHandOver(t *testing.T) {
+	t.Parallel()
+	must(t, single(t).HandOver())
+	k := newCluster(t, "c1")
+	all := trio(t, k)
+	leads := func() (leader *Member) {
+		for _, m := range all {
+			if m.etcd.Server.Leader() == m.etcd.Server.MemberID() {
+				leader = m
+			}
+		}
+		return leader
+	}
+	until(t, "a leader", func() bool { return leads() != nil })
+	was := leads()
+	until(t, "another leader", func() bool {
+		err := was.HandOver() // which etcd refuses until it knows the others for connected
+		now := leads()
+		return err == nil && now != nil && now != was
+	})
+	must(t, was.HandOver())
+	_, id := k.identity(t, ca.Node, "n4")
+	serves(t, dial(t, Config{Endpoints: []string{was.config.Client}, Identity: id}), "n4")
+}
+
 // A cluster grows from one to three while it serves, and shrinks again.
 func TestGrowAndShrink(t *testing.T) {
 	t.Parallel()

@@ -79,6 +79,14 @@ func (c *MemberConfig) check() error {
 	return nil
 }
 
+// How often the leader of etcd's members is to be heard of, and after how long without
+// that another is elected, in milliseconds; that takes up to twice as long. Nobody can
+// renew anything meanwhile, so it has to be over before a node's lease is.
+const (
+	heartbeat = 50
+	election  = 500
+)
+
 // alone is the peer address of a member that listens nowhere; etcd wants one.
 const alone = "http://localhost:2380"
 
@@ -112,7 +120,7 @@ func (c *MemberConfig) embed(ctx, serving context.Context) (*embed.Config, error
 	e.Name, e.Dir = c.Name, filepath.Join(c.Dir, "etcd")
 	e.ZapLoggerBuilder = embed.NewZapLoggerBuilder(zap.New(newCore(c.Log, serving), zap.WithFatalHook(fatal{c.Fatal})))
 	e.AutoCompactionMode, e.AutoCompactionRetention = embed.CompactorModePeriodic, "1h"
-	e.TickMs, e.ElectionMs = 100, 1000
+	e.TickMs, e.ElectionMs = heartbeat, election
 	e.EnableGRPCGateway = false
 	e.GRPCAdditionalServerOptions = append(e.GRPCAdditionalServerOptions, endStreams(serving))
 	e.ListenPeerUrls, e.ListenClientUrls, e.AdvertiseClientUrls = nil, nil, nil

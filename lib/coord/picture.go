@@ -64,9 +64,8 @@ type Node struct {
 	Silent []string
 	// Renewed is the reading of this process' clock since boot when the last renewal
 	// was seen, or some time after it: when there was a listing, if some may have been
-	// missed before it, and for a while after nothing was heard of any node, when
-	// that ended. No renewal up to Renewal was sent later than that, nor any at all if
-	// the node is not Live.
+	// missed before it. No renewal up to Renewal was sent later than that, nor any at all
+	// if the node is not Live.
 	Renewed time.Duration
 	// Renewal is the number of the last renewal, for Expel; 0 if it is not Live.
 	Renewal int64
@@ -104,6 +103,9 @@ type view struct {
 	rows [chain.Chains]int64 // revisions of the rows
 	live map[string]cell     // registrations, by node
 	ctl  cell
+	// since is when the watch told something again after it had told nothing for a
+	// while, or the first time.
+	since time.Duration
 }
 
 // A cell is a key's value and its revision, which is 0 if there is no such key.

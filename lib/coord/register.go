@@ -12,6 +12,7 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"namecast/lib/chain"
+	"namecast/lib/clock"
 )
 
 // aboveMargin is by how much a node's number goes on above those on its disk, if the
@@ -20,8 +21,17 @@ import (
 const aboveMargin = 1000
 
 // hintTTL is how long a node's registration, and the controller's key, stay without
-// a renewal: the least that etcd grants.
-const hintTTL = 2 * time.Second
+// a renewal. Whom nothing is heard of is taken for gone long before by the controller,
+// and another is elected; etcd's word is for what neither looks at, and comes late enough
+// that a machine with too much to do does not lose its nodes over it.
+const hintTTL = 10 * time.Second
+
+// How often a hint is kept, and how long that, or to give one up, may take.
+const (
+	keepEvery = time.Second
+	keepTime  = 2 * time.Second
+	giveUp    = 250 * time.Millisecond
+)
 
 // A Registration is that of one incarnation of a node. It is for any goroutine.
 type Registration struct {
@@ -31,8 +41,12 @@ type Registration struct {
 	terms Settings
 	lease clientv3.LeaseID
 
-	mu  sync.Mutex
-	rev int64 // of the last renewal, as far as is known
+	mu      sync.Mutex
+	rev     int64 // of the last renewal, as far as is known
+	keeping bool  // the hint, at this time
+	kept    time.Duration
+	renewed time.Duration // when a renewal was answered last
+	tried   int           // renewals since then
 }
 
 // Register takes the node's next incarnation, which is above n.Above too, and
@@ -126,9 +140,11 @@ func (r *Registration) Renew(ctx context.Context) error {
 	r.mu.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, renewing)
 	defer cancel()
+	by := r.by()
+	defer by.watch()()
 	key, what := preLive+r.name, "renew the registration of "+r.name
 	for {
-		ok, now, cells, err := r.c.try(ctx, what, []guard{{key, rev}},
+		ok, now, cells, err := r.c.tryBy(ctx, by, what, []guard{{key, rev}},
 			clientv3.OpPut(key, textInc(r.inc), clientv3.WithLease(r.lease)))
 		switch {
 		case errors.Is(err, errNoLease):
@@ -138,14 +154,27 @@ func (r *Registration) Renew(ctx context.Context) error {
 		case ok:
 			r.mu.Lock()
 			r.rev = max(r.rev, now)
+			r.renewed, r.tried = clock.Boot(), 0
 			r.mu.Unlock()
-			r.keep(ctx)
+			r.keep(by)
 			return nil
 		case cells[0].value != textInc(r.inc):
 			return fmt.Errorf("%s: %w", what, ErrLapsed)
 		}
 		rev = cells[0].rev // of a renewal whose answer was lost
 	}
+}
+
+// by is whom a renewal asks: while none is answered, every second one asks another member
+// than this node's own.
+func (r *Registration) by() *turns {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.tried++
+	if r.tried%2 == 0 && clock.Boot()-r.renewed > hesitation && r.c.aside.some() {
+		return &r.c.aside
+	}
+	return &r.c.turns
 }
 
 // Silent says with which nodes this one has no connection, in place of what it said
@@ -172,12 +201,28 @@ func (r *Registration) Silent(ctx context.Context, nodes []string) error {
 	return err
 }
 
-// keep keeps the hint. If that fails, the next renewal does it, or finds that the
-// registration has lapsed.
-func (r *Registration) keep(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, hintTTL/8)
-	defer cancel()
-	_, _ = r.c.client().KeepAliveOnce(ctx, r.lease)
+// keep has the hint kept, which no renewal waits for, unless that goes on or was done a
+// moment ago. If it fails, a later renewal does it, or finds that the registration has
+// lapsed.
+func (r *Registration) keep(by *turns) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	now := clock.Boot()
+	if r.keeping || r.kept != 0 && now-r.kept < keepEvery {
+		return
+	}
+	r.keeping = true
+	r.c.keeps.Go(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), keepTime)
+		defer cancel()
+		_, err := r.c.clientOf(by).KeepAliveOnce(ctx, r.lease)
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.keeping = false
+		if err == nil {
+			r.kept = now
+		}
+	})
 }
 
 // End ends the registration, and writes down that the incarnation has ended: it is
@@ -206,7 +251,9 @@ var errNoLease = errors.New("the lease at the coordinator has ended")
 func (c *Coord) grant(ctx context.Context, ttl time.Duration) (clientv3.LeaseID, error) {
 	ctx, cancel := context.WithTimeout(ctx, attempt)
 	defer cancel()
+	turn := c.turns.now()
 	r, err := c.client().Grant(ctx, int64((ttl+time.Second-1)/time.Second))
+	c.turns.took(turn, err)
 	if err != nil {
 		return 0, unavailable(ctx, "get a lease", err)
 	}
@@ -215,7 +262,7 @@ func (c *Coord) grant(ctx context.Context, ttl time.Duration) (clientv3.LeaseID,
 
 // revoke ends a lease early; it ends by itself if that fails.
 func (c *Coord) revoke(ctx context.Context, id clientv3.LeaseID) {
-	ctx, cancel := context.WithTimeout(ctx, hintTTL/8)
+	ctx, cancel := context.WithTimeout(ctx, giveUp)
 	defer cancel()
 	_, _ = c.client().Revoke(ctx, id)
 }

@@ -182,16 +182,17 @@ func TestRenewAfterLostAnswer(t *testing.T) {
 func TestLapse(t *testing.T) {
 	t.Parallel()
 	m := single(t)
-	c := dialFor(t, Config{Member: m}, hintTTL)
+	const ttl = 2 * time.Second
+	c := dialFor(t, Config{Member: m}, ttl)
 	r := register(t, c, "n1")
-	other := register(t, dialFor(t, Config{Member: m}, 2*hintTTL), "n2")
+	other := register(t, dialFor(t, Config{Member: m}, 2*ttl), "n2")
 	began := clock.Boot()
 	until(t, "one of two has lapsed", func() bool {
 		if err := other.Renew(within(t)); err != nil && !errors.Is(err, ErrUnavailable) {
 			t.Fatal(err)
 		}
 		n, _ := c.Picture().Node("n1")
-		return n.Inc == 1 && !n.Live && clock.Boot() > began+5*hintTTL/2
+		return n.Inc == 1 && !n.Live && clock.Boot() > began+5*ttl/2
 	})
 	is(t, r.Renew(within(t)), ErrLapsed)
 	is(t, r.End(within(t)), ErrLapsed)

@@ -225,15 +225,6 @@ func (s *state) applyReport(name string, v cell) error {
 	return nil
 }
 
-// How long the watch tells nothing before that is the coordinator's silence and not that
-// of nodes, and for how long nodes are then given the time to be heard of again. While
-// etcd has no leader, which can be two seconds, no renewal of any node succeeds;
-// when it has one again, none of them must be taken for gone because of that.
-const (
-	lull  = 800 * time.Millisecond
-	grace = 1200 * time.Millisecond
-)
-
 // told takes down that the watch told something.
 func (s *state) told(now time.Duration) {
 	if now > s.last+lull {
@@ -244,7 +235,7 @@ func (s *state) told(now time.Duration) {
 
 // view makes a view, of which what has not changed is shared with the last.
 func (s *state) view(last *view) *view {
-	v := &view{ctl: s.ctl, live: make(map[string]cell, len(s.nodes)), rows: last.rows}
+	v := &view{ctl: s.ctl, since: s.since, live: make(map[string]cell, len(s.nodes)), rows: last.rows}
 	v.Picture = Picture{Revision: s.rev, Settings: s.settings, Rows: last.Rows, Reports: s.reports, Controller: s.ctl.value}
 	for _, name := range slices.Sorted(maps.Keys(s.nodes)) {
 		n := s.nodes[name]
@@ -280,9 +271,6 @@ func (s *state) show(name string, n *known) Node {
 		one.Live, one.Renewal = true, n.live.rev
 		if n.silent.Inc == r.Inc {
 			one.Silent = n.silent.Nodes
-		}
-		if n.renewed < s.since && s.last < s.since+grace {
-			one.Renewed = s.since
 		}
 	}
 	if n.heldBy == r.Inc {

@@ -42,34 +42,45 @@ func (p *script) renewed(ms int, name string, want int) {
 	}
 }
 
-// While nothing is heard of anybody, that is the coordinator's fault; one of whom nothing
-// is heard while others are is silent itself.
+// While nothing is heard of anybody, that is the coordinator's fault, and the controller's
+// node is given time to be heard of again; if nothing is heard of it while others are, it
+// is silent itself. Whatever there is of that, who was renewed when stays as it is.
 func TestLull(t *testing.T) {
 	t.Parallel()
 	p := newScript(t)
+	p.put(1000, keyCtl, "n1")
 	for _, name := range []string{"n1", "n2", "n3"} {
 		p.put(1000, preNode+name, `{"inc":1}`)
 		p.put(1000, preLive+name, "1")
 	}
-	p.put(1400, preLive+"n1", "1")
-	p.put(1800, preLive+"n1", "1")
-	p.renewed(1800, "n1", 1800)
-	p.renewed(1800, "n2", 1000) // others were heard of
-	p.put(4000, preLive+"n1", "1")
-	for _, name := range []string{"n1", "n2", "n3"} {
-		p.renewed(4000, name, 4000)
+	free := func(ms int, name string, want bool) {
+		t.Helper()
+		p.put(ms, preLive+name, "1")
+		p.renewed(ms, name, ms)
+		if got := p.v.free("n3"); got != want {
+			t.Errorf("after %d ms the controller's place is free: %v", ms, got)
+		}
 	}
-	p.put(4400, preLive+"n2", "1")
-	p.put(4800, preLive+"n2", "1")
-	p.renewed(4800, "n2", 4800)
-	p.renewed(4800, "n3", 4000) // it has some time yet
-	p.put(5199, preLive+"n2", "1")
-	p.renewed(5199, "n3", 4000)
-	p.put(5200, preLive+"n2", "1")
-	p.renewed(5200, "n3", 1000)
-	p.renewed(5200, "n1", 4000)
-	p.tell(5300, preLive+"n2", cell{})
-	p.renewed(5300, "n2", 5200)
+	for ms := 1400; ms < 2000; ms += 200 {
+		free(ms, "n2", false)
+	}
+	free(2000, "n3", false)
+	free(2001, "n3", true)
+	free(2100, "n1", false)
+	p.renewed(2100, "n2", 1800)
+	free(4000, "n2", false) // nothing was told for long
+	p.renewed(4000, "n1", 2100)
+	p.renewed(4000, "n3", 2001)
+	free(4300, "n3", false)
+	free(4500, "n2", false)
+	free(4501, "n2", true)
+	free(4600, "n1", false)
+	free(5000, "n3", false)
+	free(5400, "n2", false)
+	free(5600, "n3", false)
+	free(5601, "n3", true)
+	p.tell(5700, preLive+"n2", cell{})
+	p.renewed(5700, "n2", 5400)
 }
 
 // Of a node that is not registered, no lull makes it seem to have been.

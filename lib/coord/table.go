@@ -68,7 +68,9 @@ func (c *Coord) beginTable(ctx context.Context, what string, guards []guard) (in
 	within, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	// Rows without a mark are of a table whose mark somebody has deleted.
+	turn := c.turns.now()
 	r, err := c.client().Get(within, preChain, clientv3.WithPrefix(), clientv3.WithCountOnly())
+	c.turns.took(turn, err)
 	if err != nil {
 		return 0, unavailable(within, what, err)
 	}

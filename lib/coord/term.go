@@ -17,9 +17,17 @@ import (
 const (
 	// silence is how much longer than another node the elected controller's may not
 	// have been heard of before a candidate takes its place.
-	silence = 1200 * time.Millisecond
-	// look is how often a candidate looks, and a controller keeps its key.
-	look = 250 * time.Millisecond
+	silence = time.Second
+	// lull is how long the watch tells nothing before that is the coordinator's silence
+	// and not that of nodes, and grace for how long nodes are then given the time to be
+	// heard of again. While etcd has no leader no renewal of any node succeeds; when it
+	// has one again, no node must be taken for gone because of that.
+	lull  = 500 * time.Millisecond
+	grace = 500 * time.Millisecond
+	// look is how often a controller keeps its key, and glance how often a candidate
+	// looks.
+	look   = 250 * time.Millisecond
+	glance = 50 * time.Millisecond
 )
 
 // A Term is the time for which a controller is the elected one. What it does
@@ -57,7 +65,7 @@ func (c *Coord) Campaign(ctx context.Context, name string) (*Term, error) {
 				c.log.Warn("no election", "error", err.Error())
 			}
 		}
-		timer := time.NewTimer(look)
+		timer := time.NewTimer(glance)
 		select {
 		case <-ctx.Done():
 			timer.Stop()
@@ -79,8 +87,9 @@ func (v *view) free(name string) bool {
 	if !ok {
 		return false
 	}
+	since := max(was.Renewed+silence, v.since+grace)
 	for _, n := range v.Nodes {
-		if n.Name != holder && n.Live && n.Renewed > was.Renewed+silence {
+		if n.Name != holder && n.Live && n.Renewed > since {
 			return true
 		}
 	}
@@ -118,7 +127,7 @@ func (t *Term) keep(ctx context.Context) {
 		}
 		select {
 		case <-ctx.Done():
-			within, cancel := context.WithTimeout(context.WithoutCancel(ctx), hintTTL)
+			within, cancel := context.WithTimeout(context.WithoutCancel(ctx), giveUp)
 			defer cancel()
 			t.c.revoke(within, t.lease)
 			return
@@ -130,7 +139,9 @@ func (t *Term) keep(ctx context.Context) {
 		}
 		asked := clock.Boot()
 		within, cancel := context.WithTimeout(ctx, 2*look)
-		if _, err := t.c.client().KeepAliveOnce(within, t.lease); err == nil {
+		turn := t.c.turns.now()
+		_, err := t.c.client().KeepAliveOnce(within, t.lease)
+		if t.c.turns.took(turn, err); err == nil {
 			heard = asked
 		}
 		cancel()

@@ -27,6 +27,11 @@ func (c *Coord) read(ctx context.Context, what string, keys ...string) ([]cell, 
 // do not, it gives their keys as they are. After an error it may have been done,
 // or may yet be.
 func (c *Coord) try(ctx context.Context, what string, guards []guard, ops ...clientv3.Op) (bool, int64, []cell, error) {
+	return c.tryBy(ctx, &c.turns, what, guards, ops...)
+}
+
+// tryBy does so at the member whose turn it is.
+func (c *Coord) tryBy(ctx context.Context, t *turns, what string, guards []guard, ops ...clientv3.Op) (bool, int64, []cell, error) {
 	ctx, cancel := context.WithTimeout(ctx, attempt)
 	defer cancel()
 	ifs := make([]clientv3.Cmp, len(guards))
@@ -35,13 +40,13 @@ func (c *Coord) try(ctx context.Context, what string, guards []guard, ops ...cli
 		ifs[i] = clientv3.Compare(clientv3.ModRevision(g.key), "=", g.rev)
 		elses[i] = clientv3.OpGet(g.key)
 	}
-	turn := c.turns.now()
-	r, err := c.client().Txn(ctx).If(ifs...).Then(ops...).Else(elses...).Commit()
+	turn := t.now()
+	r, err := c.clientOf(t).Txn(ctx).If(ifs...).Then(ops...).Else(elses...).Commit()
+	t.took(turn, err)
 	if noLease(err) {
 		return false, 0, nil, fmt.Errorf("%s: %w", what, errNoLease)
 	}
 	if err != nil {
-		c.turns.failed(turn, err)
 		return false, 0, nil, unavailable(ctx, what, err)
 	}
 	if r.Succeeded {

@@ -30,6 +30,9 @@ const stall = time.Second
 // errBack: what was listed is older than what is known.
 var errBack = errors.New("coordinator has gone back in time")
 
+// errTurn: it is another member's turn, as the one that the watch is with does not answer.
+var errTurn = errors.New("another member's turn")
+
 // errCompacted: the watch cannot go on from where it was.
 var errCompacted = errors.New("history was compacted")
 
@@ -47,22 +50,13 @@ func (c *Coord) run(ctx context.Context, s *state) error {
 	wait, last := firstWait, ""
 	for ctx.Err() == nil {
 		began := clock.Boot()
-		var err error
-		if s == nil {
-			s, err = c.load(ctx, nil)
+		next, err := c.goOn(ctx, s)
+		s = next
+		if err == nil || errors.Is(err, errTurn) {
+			clock.Sleep(ctx, firstWait)
+			continue
 		}
-		if err == nil {
-			err = c.watch(ctx, s)
-		}
-		if errors.Is(err, errCompacted) {
-			var t *state
-			if t, err = c.load(ctx, s); err == nil {
-				s = t
-			} else {
-				err = fmt.Errorf("%w, and then: %w", errCompacted, err)
-			}
-		}
-		if err == nil || ctx.Err() != nil {
+		if ctx.Err() != nil {
 			continue
 		}
 		if err.Error() != last {
@@ -78,14 +72,34 @@ func (c *Coord) run(ctx context.Context, s *state) error {
 	return ctx.Err()
 }
 
+// goOn watches from a state on, or after a listing if there is none, or if the watch cannot
+// go on from it. It gives the state that there is then.
+func (c *Coord) goOn(ctx context.Context, s *state) (*state, error) {
+	if s == nil {
+		var err error
+		if s, err = c.load(ctx, nil); err != nil {
+			return nil, err
+		}
+	}
+	err := c.watch(ctx, s)
+	if !errors.Is(err, errCompacted) {
+		return s, err
+	}
+	listed, err := c.load(ctx, s)
+	if err != nil {
+		return s, fmt.Errorf("%w, and then: %w", errCompacted, err)
+	}
+	return listed, nil
+}
+
 // load lists everything.
 func (c *Coord) load(ctx context.Context, old *state) (*state, error) {
 	within, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	turn := c.turns.now()
 	r, err := c.client().Get(within, prefix, clientv3.WithPrefix())
+	c.turns.took(turn, err)
 	if err != nil {
-		c.turns.failed(turn, err)
 		return nil, unavailable(within, "list the coordinator's keys", err)
 	}
 	now := clock.Boot()
@@ -130,6 +144,9 @@ func (c *Coord) watch(ctx context.Context, s *state) error {
 			}
 			c.take(s, r)
 		case <-check.C:
+			if c.turns.now() != turn {
+				return errTurn
+			}
 			if late.is(s.rev) {
 				c.turns.failed(turn, ErrUnavailable)
 				return fmt.Errorf("watch the coordinator's keys: %w: what was written is not told", ErrUnavailable)
@@ -199,8 +216,8 @@ func (c *Coord) followOnce(ctx context.Context) error {
 	defer cancel()
 	turn := c.turns.now()
 	r, err := c.remote.MemberList(within)
+	c.turns.took(turn, err)
 	if err != nil {
-		c.turns.failed(turn, err)
 		return unavailable(within, "list the coordinator's members", err)
 	}
 	all := slices.Clone(c.first)
@@ -216,5 +233,8 @@ func (c *Coord) followOnce(ctx context.Context) error {
 		}
 	}
 	c.turns.set(once)
+	if c.turns.own {
+		c.aside.set(once[1:])
+	}
 	return nil
 }

@@ -251,3 +251,83 @@ func TestStall(t *testing.T) {
 	})
 	t.Logf("seen again after %v", clock.Boot()-began)
 }
+
+// A member that hesitates to answer a renewal is left for another at once, unless it is
+// this node's own.
+func TestHesitation(t *testing.T) {
+	t.Parallel()
+	k := newCluster(t, "c1")
+	m := start(t, k.member(t, "n1"))
+	r := newRelay(t, m.config.Client)
+	_, id := k.identity(t, ca.Node, "n2")
+	c := dial(t, Config{Endpoints: []string{r.Addr().String(), m.config.Client}, Identity: id})
+	reg := serves(t, c, "n2")
+	close(r.still)
+	c.turns.mu.Lock()
+	c.turns.at = 0
+	c.turns.move()
+	c.turns.vain = 0
+	c.turns.mu.Unlock()
+	turn, began := c.turns.now(), clock.Boot()
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	wg.Go(func() { reg.Renew(within(t)) })
+	until(t, "another member's turn", func() bool { return c.turns.now() != turn })
+	if took := clock.Boot() - began; took < hesitation {
+		t.Errorf("it was left after %v", took)
+	}
+	until(t, "a renewal", func() bool { return reg.Renew(within(t)) == nil })
+
+	if !c.turns.watch()() {
+		t.Error("another's member is not watched")
+	}
+}
+
+// While a node's own member does not answer, every second renewal asks another.
+func TestAside(t *testing.T) {
+	t.Parallel()
+	k := newCluster(t, "c1")
+	m := start(t, k.member(t, "n1"))
+	r := newRelay(t, m.config.Client)
+	_, id := k.identity(t, ca.Node, "n2")
+	own := &Member{config: MemberConfig{Client: r.Addr().String()}} // so to speak
+	c := dial(t, Config{Member: own, Endpoints: []string{m.config.Client}, Identity: id})
+	reg := serves(t, c, "n2")
+	until(t, "a renewal by its own member", func() bool { return reg.Renew(within(t)) == nil })
+	c.turns.mu.Lock()
+	turn := c.turns.count
+	c.turns.good += time.Hour // it stays with its own
+	c.turns.mu.Unlock()
+	close(r.still)
+	until(t, "a renewal by another member", func() bool { return reg.Renew(within(t)) == nil })
+	if c.turns.now() != turn {
+		t.Error("its own member was left")
+	}
+}
+
+// A node stays with its own member for a while, if that does not answer in time.
+func TestLoyalty(t *testing.T) {
+	t.Parallel()
+	own := &Member{config: MemberConfig{Client: free(t)}}
+	c, err := Dial(Config{Member: own, Endpoints: []string{free(t)}})
+	must(t, err)
+	defer c.Close()
+	turn := c.turns.now()
+	c.turns.took(turn, nil)
+	c.turns.failed(turn, context.DeadlineExceeded)
+	if c.turns.now() != turn || c.turns.watch()() {
+		t.Error("its own member is left at once, or watched")
+	}
+	c.turns.good -= loyalty
+	c.turns.failed(turn, context.DeadlineExceeded)
+	if c.turns.now() == turn || !c.turns.watch()() {
+		t.Error("its own member is not left, or the other not watched")
+	}
+	turn = c.turns.now()
+	c.turns.failed(turn, ErrUnavailable)
+	c.turns.took(c.turns.now(), nil)
+	c.turns.failed(c.turns.now(), ErrUnavailable)
+	if c.turns.now() != turn+2 {
+		t.Error("its own member is not left, though it has ended")
+	}
+}

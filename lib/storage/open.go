@@ -65,6 +65,18 @@ func (d *daemon) startMember(ctx context.Context, endpoints []string) (err error
 	return err
 }
 
+// handOver has another node's member lead etcd, before this node ends anything: what is
+// asked of a leader while it ends may never be answered, and the others have to ask for
+// the rows without this node.
+func (d *daemon) handOver() {
+	if d.member == nil {
+		return
+	}
+	if err := d.member.HandOver(); err != nil {
+		d.Log.Warn("the lead of etcd is not handed over", "err", err)
+	}
+}
+
 // endpoints are where members of the coordinator are asked: those that the operator
 // names, those that were there last, and those that a node of the cluster tells.
 func (d *daemon) endpoints(ctx context.Context, founded bool) ([]string, error) {

@@ -162,13 +162,14 @@ func (d *daemon) serve(ctx context.Context) error {
 	}
 	d.host.Store(h)
 	d.nodes = client.New(client.Config{Credentials: d.credentials, Addrs: []string{d.Advertise}, Zone: d.Zone, Log: slog.New(slog.DiscardHandler)})
-	ctx, cancel := context.WithCancel(ctx)
+	asked := ctx
+	ctx, cancel := context.WithCancel(context.WithoutCancel(asked))
 	defer cancel()
 	// The coordinator is needed until the host has said that it ends.
 	rest, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	var parts, last sync.WaitGroup
-	errs := make(chan error, 8)
+	errs := make(chan error, 10)
 	run := func(group *sync.WaitGroup, part func() error) {
 		group.Go(func() {
 			if err := part(); err != nil && !errors.Is(err, context.Canceled) {
@@ -185,12 +186,18 @@ func (d *daemon) serve(ctx context.Context) error {
 	run(&parts, func() error { return d.keepEndpoints(ctx) })
 	run(&parts, func() error { d.renewal(ctx).Run(ctx, d.credentials.Identity()); return nil })
 	run(&parts, func() error { return d.tellReady(ctx) })
+	run(&parts, func() error { return d.watchdog(ctx) })
 	if d.http != nil {
 		run(&parts, func() error { return d.page().Serve(ctx, d.http) })
 	}
-	<-ctx.Done()
+	select {
+	case <-asked.Done():
+	case <-ctx.Done():
+	}
 	d.Log.Info("stopping")
 	cli.Stopping()
+	d.handOver()
+	cancel()
 	parts.Wait()
 	stop()
 	last.Wait()
@@ -274,7 +281,10 @@ func (d *daemon) health() error {
 		return err
 	}
 	h := d.host.Load()
-	if h == nil || h.Status().Incarnation == 0 {
+	switch {
+	case h != nil && h.Hangs():
+		return errors.New("a loop of the node hangs")
+	case h == nil || h.Status().Incarnation == 0:
 		return errors.New("not registered at the coordinator")
 	}
 	return nil

@@ -55,6 +55,10 @@ type Config struct {
 	// Suspect is for how long no renewal of a node has to be seen for it to count
 	// as not heard of: 1 s. It must be more than two of its renewals apart.
 	Suspect time.Duration
+	// Grace is for how long nodes have the time to be heard of again after nothing was
+	// heard of anybody for half of Suspect, before one counts as not heard of: 500 ms. It
+	// must be more than two renewals of a node apart.
+	Grace time.Duration
 	// RecruitAfter is for how long the chains of a node that is not heard of wait
 	// for it, before another one is recruited: 10 s; see plan.Node.Expected.
 	RecruitAfter time.Duration
@@ -84,6 +88,7 @@ func (c Config) complete() (Config, error) {
 	orInt(&c.Copies, 32)
 	orInt(&c.Moves, 8)
 	orTime(&c.Suspect, time.Second)
+	orTime(&c.Grace, 500*time.Millisecond)
 	orTime(&c.RecruitAfter, 10*time.Second)
 	orTime(&c.Silence, 2*time.Second)
 	orTime(&c.Settle, 2*time.Second)

@@ -29,7 +29,7 @@ func (e *ears) listen(now time.Duration, pic *Picture) time.Duration {
 	}
 	long := e.cfg.Suspect / 2
 	if now-newest >= long || now-e.looked >= long {
-		e.grace = now + e.cfg.Suspect
+		e.grace = now + e.cfg.Grace
 	}
 	e.looked = now
 	return e.grace

@@ -136,7 +136,7 @@ func TestExpelRefused(t *testing.T) {
 }
 
 func TestEars(t *testing.T) {
-	e := &ears{cfg: &Config{Suspect: time.Second}}
+	e := &ears{cfg: &Config{Suspect: time.Second, Grace: 700 * time.Millisecond}}
 	p := two()
 	at := func(now time.Duration, p *Picture, want time.Duration) {
 		t.Helper()
@@ -145,13 +145,13 @@ func TestEars(t *testing.T) {
 		}
 	}
 	ms := time.Millisecond
-	at(0, p, 1000*ms) // it has just begun to listen
-	at(400*ms, p, 1000*ms)
+	at(0, p, 700*ms) // it has just begun to listen
+	at(400*ms, p, 700*ms)
 	p.Nodes[1].Renewed += 400 * ms
-	at(800*ms, p, 1000*ms)
-	at(950*ms, p, 1950*ms) // nobody is heard of
+	at(800*ms, p, 700*ms)
+	at(950*ms, p, 1650*ms) // nobody is heard of
 	p.Nodes[2].Renewed += 1300 * ms
-	at(1400*ms, p, 1950*ms)
+	at(1400*ms, p, 1650*ms)
 	p.Nodes[2].Renewed += 1500 * ms
-	at(2800*ms, p, 3800*ms) // it stood still
+	at(2800*ms, p, 3500*ms) // it stood still
 }

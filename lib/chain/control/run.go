@@ -10,9 +10,10 @@ import (
 
 // The shell's measures.
 const (
-	glance   = 25 * time.Millisecond // between two looks at renewals and at waits
-	together = 64                    // questions to the coordinator and to nodes at a time
-	again    = time.Second           // after a campaign that failed
+	glance  = 25 * time.Millisecond // between two looks at renewals and at waits
+	toTable = chain.Chains          // questions to the coordinator at a time; rows go together
+	toNodes = 64                    // questions to nodes at a time
+	again   = time.Second           // after a campaign that failed
 	// createTimes is how much longer than another question the first table may
 	// take, which is 256 rows.
 	createTimes = 10
@@ -117,8 +118,8 @@ type answer struct {
 func newShell(cfg *Config, term Term, ears *ears) *shell {
 	return &shell{
 		cfg: cfg, term: term, ears: ears, mind: newMind(cfg, cfg.Now()),
-		answers: make(chan answer, together),
-		table:   make(chan struct{}, together), nodes: make(chan struct{}, together), warned: map[string]warning{},
+		answers: make(chan answer, toTable),
+		table:   make(chan struct{}, toTable), nodes: make(chan struct{}, toNodes), warned: map[string]warning{},
 	}
 }
 

@@ -93,7 +93,7 @@ type Registration interface {
 	// Lease is what a renewal is good for.
 	Lease() time.Duration
 	// Renew renews it. ok is false if it was not in force any more, and never
-	// will be again; with an error nobody knows.
+	// will be again; with an error nobody knows. Several are under way at a time.
 	Renew(context.Context) (ok bool, err error)
 	// Silent says with which nodes this one has no connection, in place of what it said
 	// before.

@@ -196,6 +196,9 @@ type view struct {
 	renewals int
 	tried    []time.Duration
 	forgets  int
+	// Renewals that are not answered, and how many of them were given up before their
+	// time was over.
+	unanswered, outdone int
 	// removed: the node is not of the cluster any more.
 	removed bool
 }
@@ -221,6 +224,24 @@ func (v *view) stumbles() bool {
 	v.tried = append(v.tried, clock.Boot())
 	v.renewals--
 	return v.renewals >= 0
+}
+
+// keepsSilent has one renewal wait until nobody waits for it, of those that are to.
+func (v *view) keepsSilent(ctx context.Context) bool {
+	v.mu.Lock()
+	v.unanswered--
+	silent := v.unanswered >= 0
+	v.mu.Unlock()
+	if !silent {
+		return false
+	}
+	<-ctx.Done()
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if ctx.Err() == context.Canceled {
+		v.outdone++
+	}
+	return true
 }
 
 func (v *view) Picture() *Picture {
@@ -315,8 +336,8 @@ func (r *registration) Silent(_ context.Context, nodes []string) error {
 	return nil
 }
 
-func (r *registration) Renew(context.Context) (bool, error) {
-	if r.v.isCut() || r.v.stumbles() {
+func (r *registration) Renew(ctx context.Context) (bool, error) {
+	if r.v.isCut() || r.v.stumbles() || r.v.keepsSilent(ctx) {
 		return false, errAway
 	}
 	k := r.v.c

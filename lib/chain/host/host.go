@@ -18,7 +18,8 @@ type Host struct {
 	door   *door
 	counts [chain.Chains]counts
 	rosters
-	table tables
+	table   tables
+	doubles doubleTable
 
 	life atomic.Pointer[life] // the one that there is, or was last
 
@@ -54,13 +55,6 @@ func New(c Config) (*Host, error) {
 	return h, nil
 }
 
-// The back-off between two incarnations, of which the first has not lasted.
-const (
-	firstPause = 50 * time.Millisecond
-	mostPause  = 5 * time.Second
-	lasted     = 30 * time.Second
-)
-
 // Run has the node take part in the cluster until the context ends: then it takes
 // no more requests, ends its registration, and has everything written. Any other
 // end is an error, after which the process has to end: that of the disk, or
@@ -71,7 +65,7 @@ func (h *Host) Run(ctx context.Context) error {
 	inside, leave := context.WithCancel(ctx)
 	defer leave()
 	door.Go(func() { h.door.run(inside) })
-	pause := firstPause
+	var back backoff
 	for {
 		began := clock.Boot()
 		err := h.live(ctx)
@@ -82,12 +76,9 @@ func (h *Host) Run(ctx context.Context) error {
 		case ctx.Err() != nil:
 			return nil
 		}
-		h.config.Log.Warn("comes back as another incarnation", "node", h.config.Name, "why", err)
-		if clock.Boot()-began > lasted {
-			pause = firstPause
-		}
-		clock.Sleep(ctx, pause)
-		pause = min(2*pause, mostPause)
+		after := back.next(clock.Boot()-began, err)
+		h.config.Log.Warn("comes back as another incarnation", "node", h.config.Name, "why", err, "after", after.Round(time.Millisecond))
+		clock.Sleep(ctx, after)
 	}
 }
 

@@ -26,6 +26,9 @@ type life struct {
 	began time.Duration
 	until atomic.Int64 // the end of the lease, by the clock
 
+	leases sync.Mutex // of who gives the replicas a lease
+	pulses []pulse    // of the loops
+
 	net     *link.Net
 	peers   sync.Map // *peer by *link.Conn
 	nodes   nodes    // of class chain
@@ -65,6 +68,7 @@ func newLife(h *Host, reg Registration) *life {
 	for range runtime.GOMAXPROCS(0) {
 		l.loops = append(l.loops, newLoop(l))
 	}
+	l.pulses = make([]pulse, len(l.loops))
 	for id := range chain.ID(chain.Chains) {
 		store := h.config.Disk.Storage(id)
 		at := l.loop(id)
@@ -151,41 +155,15 @@ func (l *life) ask(do func(*loop)) {
 	all.Wait()
 }
 
-// renewals is how many times a lease is renewed in its length, at least.
-const renewals = 3.75
-
-// renew renews the lease until the registration is gone. What fails is tried again at
-// once, one time: an answer may have been lost, and there is not much time.
-func (l *life) renew() {
-	every := time.Duration(float64(l.lease) / renewals)
-	for clock.Sleep(l.ctx, every) {
-		ok, err := l.renewNow()
-		if err != nil && l.ctx.Err() == nil {
-			l.host.config.Log.Warn("the lease was not renewed", "node", l.self.Node, "error", err)
-			ok, err = l.renewNow()
-		}
-		if err == nil && !ok {
-			l.fail(errLapsed)
-			return
-		}
-	}
-}
-
-// renewNow renews the lease. It counts from the clock's reading before that was sent.
-func (l *life) renewNow() (ok bool, err error) {
-	sent := clock.Boot()
-	within, cancel := context.WithTimeout(l.ctx, l.lease/2)
-	defer cancel()
-	if ok, err = l.reg.Renew(within); ok && err == nil {
-		l.leaseFrom(sent)
-	}
-	return ok, err
-}
-
 // leaseFrom gives all replicas the lease of a renewal, by the clock's reading
-// before it was sent.
+// before it was sent, unless a later one has given theirs.
 func (l *life) leaseFrom(sent time.Duration) {
+	l.leases.Lock()
+	defer l.leases.Unlock()
 	until := sent + l.lease
+	if int64(until) <= l.until.Load() {
+		return
+	}
 	l.until.Store(int64(until))
 	for _, o := range l.loops {
 		o.put(input{do: func() {

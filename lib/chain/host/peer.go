@@ -110,6 +110,7 @@ func (l *life) down(c *link.Conn, err error) {
 	p := at.(*peer)
 	p.close()
 	l.bulk.drop(p)
+	l.tellDouble(c, err)
 	l.host.config.Log.Debug("disconnected", "node", l.self.Node, "peer", c.Peer.Name, "class", c.Peer.Class, "why", err)
 	if c.Peer.Class == frame.ClassChain {
 		l.nodes.put(p, true)

@@ -125,7 +125,7 @@ func TestRenewedAgain(t *testing.T) {
 	from := len(v.tried)
 	v.mu.Unlock()
 	c.until("two renewals", func() bool { return len(tried()) >= from+2 })
-	every := time.Duration(float64(lease) / renewals)
+	every := renewEvery(lease)
 	if at := tried(); at[from+1]-at[from] > every/2 {
 		t.Errorf("tried again after %v", at[from+1]-at[from])
 	}
