@@ -55,6 +55,15 @@ var rooms = map[string][]string{
 	"coord":                    {"ca", "chain", "chain/plan", "chain/replica", "clock"},
 	"storage":                  {"ca", "chain", "chain/client", "chain/control", "chain/disk", "chain/host", "chain/plan", "chain/replica", "cli", "clock", "control", "coord", "link", "private", "status"},
 
+	"route":   {},
+	"bfd":     {},
+	"quorum":  {"key", "ndb"},
+	"speaker": {"limit", "route"},
+	"anycast": {"bfd", "cli", "limit", "ndb", "private", "quorum", "route", "speaker"},
+	"watch":   {},
+	"probe":   {"client", "key", "ndb", "nup", "rr"},
+	"health":  {"cli", "clock", "control", "key", "ndb", "private", "probe", "quorum", "route", "status", "watch"},
+
 	"status": {"nup", "serve", "store", "update"},
 	"node":   {"cli", "control", "ndb", "rr", "key", "nup", "store", "store/leveldb", "dnssec", "zone", "claim", "limit", "cookie", "rrl", "update", "serve", "sock", "status", "private", "ca", "chain", "chain/client", "link", "store/craq"},
 }
@@ -73,7 +82,9 @@ var homes = map[string][]string{
 	"google.golang.org/grpc":              {"lib/coord"},
 	"github.com/anishathalye/porcupine":   {},
 	"github.com/osrg/gobgp/v3":            {"lib/speaker"},
-	"github.com/miekg/dns":                {"lib/rr", "lib/dnssec", "lib/zone", "lib/serve", "lib/claim"},
+	"google.golang.org/protobuf":          {"lib/speaker"},
+	"github.com/vishvananda/netlink":      {"lib/anycast"},
+	"github.com/miekg/dns":                {"lib/rr", "lib/dnssec", "lib/zone", "lib/serve", "lib/claim", "lib/probe"},
 	"github.com/prometheus/client_golang": {"lib/status"},
 	"github.com/google/go-cmp":            {"lib/store/storetest"},
 	"github.com/rogpeppe/go-internal":     {},
@@ -82,7 +93,7 @@ var homes = map[string][]string{
 }
 
 // pure rooms have their time, randomness, files and sockets given to them.
-var pure = []string{"lib/rr", "lib/nup", "lib/zone", "lib/ndb", "lib/cookie", "lib/rrl", "lib/wire", "lib/chain", "lib/chain/frame", "lib/chain/plan", "lib/chain/replica"}
+var pure = []string{"lib/rr", "lib/nup", "lib/zone", "lib/ndb", "lib/cookie", "lib/rrl", "lib/wire", "lib/chain", "lib/chain/frame", "lib/chain/plan", "lib/chain/replica", "lib/route", "lib/quorum", "lib/watch"}
 
 // TestLayout checks the directions of import that README.md promises.
 func TestLayout(t *testing.T) {

@@ -18,7 +18,7 @@ import (
 // comment, word for word, that the flags follow it, and that the README
 // names the tool.
 func TestManuals(t *testing.T) {
-	bin := tools.Build(t, "nc-chain")
+	bin := tools.Build(t, "nc-chain", "nc-bgp", "nc-watch")
 	readme, err := os.ReadFile("../README.md")
 	if err != nil {
 		t.Fatal(err)

@@ -20,6 +20,10 @@ nft nftables
 strace strace
 dnsperf dnsperf
 delv bind9-dnsutils
+bird bird2
+vtysh frr
+debootstrap debootstrap
+systemd-nspawn systemd-container
 javac default-jdk-headless'
 
 # Other programs may be asked for, as arguments of that form.
