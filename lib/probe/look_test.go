@@ -20,7 +20,9 @@ func TestHTTP(t *testing.T) {
 	hold := make(chan struct{})
 	mux := http.NewServeMux()
 	mux.HandleFunc("/ok", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok\nand more") })
-	mux.HandleFunc("/ill", func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no \x1b[1mstorage", http.StatusServiceUnavailable) })
+	mux.HandleFunc("/ill", func(w http.ResponseWriter, _ *http.Request) {
+		http.Error(w, "no \x1b[1mstorage", http.StatusServiceUnavailable)
+	})
 	mux.HandleFunc("/away", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/ok", http.StatusFound) })
 	mux.HandleFunc("/slow", func(http.ResponseWriter, *http.Request) { <-hold })
 	srv := httptest.NewServer(mux)
