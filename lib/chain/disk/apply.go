@@ -47,7 +47,7 @@ func (c *committer) apply(l *line, b *replica.Batch) error {
 
 // wipe begins a new generation, in which there is nothing.
 func (c *committer) wipe(l *line) {
-	l.next.place = empty(l.next.gen + 1)
+	l.next.place, l.next.sieve = empty(l.next.gen+1), &sieve{whole: true}
 	l.wiped, l.fresh = true, l.fresh[:0]
 }
 
@@ -90,6 +90,7 @@ func (c *committer) item(l *line, it *chain.Item, gone bool) {
 // remember puts a request twice: to be found by its number, and in order.
 func (c *committer) remember(l *line, q *chain.Remembered) {
 	l.fresh = append(l.fresh, *q)
+	l.next.sieve.add(&q.Request, q.Outcome.LSN)
 	c.value = appendOutcome(c.value[:0], q.Outcome)
 	c.key = appendRequest(c.key[:0], l.id, l.next.gen, q.Request)
 	c.batch.Put(c.key, c.value)
@@ -132,6 +133,7 @@ func (c *committer) forget(l *line, below chain.LSN) error {
 		}
 	}
 	l.fresh, l.next.forgot = kept, below
+	l.next.sieve.forget(below)
 	return it.Error()
 }
 

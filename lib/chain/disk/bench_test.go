@@ -1,8 +1,11 @@
 package disk
 
 import (
+	"encoding/binary"
 	"fmt"
+	"math/rand/v2"
 	"path/filepath"
+	"runtime"
 	"testing"
 
 	"namecast/lib/chain"
@@ -48,6 +51,39 @@ func BenchmarkGet(b *testing.B) {
 	b.Run("hot", func(b *testing.B) { get(b, func(int) string { return "key0000100" }, true) })
 	b.Run("many", func(b *testing.B) { get(b, func(i int) string { return fmt.Sprintf("key%07d", i%keys) }, true) })
 	b.Run("missing", func(b *testing.B) { get(b, func(i int) string { return fmt.Sprintf("kez%07d", i%keys) }, false) })
+}
+
+// BenchmarkOutcome looks for requests that are not remembered, as every new one is not, in
+// a chain that remembers 65,536 others.
+func BenchmarkOutcome(b *testing.B) {
+	d := open(b, filepath.Join(b.TempDir(), "db"), Options{})
+	batch := replica.Batch{Seq: 1, Meta: &replica.Meta{Inc: 1}}
+	r := rand.New(rand.NewPCG(1, 2))
+	request := func() (q chain.RequestID) {
+		binary.LittleEndian.PutUint64(q[:8], r.Uint64())
+		binary.LittleEndian.PutUint64(q[8:], r.Uint64())
+		return q
+	}
+	for lsn := range chain.LSN(chain.Window) {
+		batch.Remembered = append(batch.Remembered, chain.Remembered{Request: request(), Outcome: chain.Outcome{Verdict: chain.Applied, LSN: lsn + 1}})
+		if len(batch.Remembered) == 4096 {
+			d.Write(5, batch)
+			batch = replica.Batch{Seq: batch.Seq + 1}
+		}
+	}
+	if err := d.Flush(); err != nil {
+		b.Fatal(err)
+	}
+	for !d.chains[5].shown.Load().sieve.isWhole() {
+		runtime.Gosched()
+	}
+	s := d.Storage(5)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, ok := s.Outcome(request()); ok || s.Err() != nil {
+			b.Fatal(ok, s.Err())
+		}
+	}
 }
 
 // BenchmarkCommit writes one record of 200 octets a batch, each writer waiting

@@ -51,6 +51,7 @@ func (d *Disk) loadChains() error {
 	}
 	for i, reason := range reasons {
 		l := &d.chains[i]
+		l.next.sieve = &sieve{}
 		if reason != "" {
 			d.doubts = append(d.doubts, Doubt{l.id, reason})
 			if err := d.setAside(l); err != nil {

@@ -11,7 +11,8 @@ import (
 // A standing is where a chain on the disk stands.
 type standing struct {
 	place
-	meta replica.Meta
+	meta  replica.Meta
+	sieve *sieve // of the requests that the generation remembers
 }
 
 // A place is the value of a chain's first entry: what its other keys are to be

@@ -45,7 +45,7 @@ func (c *committer) wait() bool {
 	var late <-chan time.Time
 	for over := false; ; {
 		c.d.mu.Lock()
-		waiting, due := len(c.d.queue.requests) > 0, c.d.queue.due()
+		waiting, due := c.d.queue.len() > 0, c.d.queue.due()
 		ending := c.d.closed
 		c.d.mu.Unlock()
 		if ending {

@@ -102,11 +102,13 @@ func TestClosed(t *testing.T) {
 // TestBadEntries: an entry of an unknown form is damage, and is told.
 func TestBadEntries(t *testing.T) {
 	d := openMemory(t, Options{})
-	d.Write(9, linked(3, 2))
+	q := chain.RequestID{1}
+	b := linked(3, 2)
+	b.Remembered = []chain.Remembered{{Request: q, Outcome: chain.Outcome{Verdict: chain.Applied, LSN: 1}}}
+	d.Write(9, b)
 	if err := d.Flush(); err != nil {
 		t.Fatal(err)
 	}
-	q := chain.RequestID{1}
 	for _, key := range [][]byte{
 		recordKey(1), appendItem(nil, 9, 0, []byte("bad")), appendRequest(nil, 9, 0, q), appendLSN(nil, kindOrder, 9, 0, 1),
 	} {

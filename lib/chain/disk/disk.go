@@ -120,7 +120,7 @@ type counters struct{ batches, records, octets, writes, time atomic.Uint64 }
 // Stats gives the counts as they are now.
 func (d *Disk) Stats() Stats {
 	d.mu.Lock()
-	waiting := len(d.queue.requests)
+	waiting := d.queue.len()
 	d.mu.Unlock()
 	c := &d.count
 	return Stats{

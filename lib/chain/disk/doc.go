@@ -43,6 +43,10 @@
 // [Options.Written] is called. A batch that does not say Sync waits for one that
 // does, at most 50 ms.
 //
+// Chains that are copied here bring much. They have a lane of their own: with other
+// batches in a write go 128 KiB of copies, or one batch of one; all of the write is
+// theirs only when nothing else waits.
+//
 // To wipe a chain takes one entry, its place with the next generation, so that it
 // goes with the rest of its batch. Generations below oldest are taken away in the
 // background, 1024 entries with a write, also after a restart.
@@ -61,6 +65,8 @@
 // # Reading
 //
 // A [Storage] reads from the database, but for items that were read lately: they
-// are in memory, with the keys that are not there. What is read is checked by
-// goleveldb's checksums; who reads looks at [Storage.Err].
+// are in memory, with the keys that are not there. Of nearly all requests that are
+// not remembered a filter in memory says so; after a start it is filled in the
+// background. What is read is checked by goleveldb's checksums; who reads looks at
+// [Storage.Err].
 package disk

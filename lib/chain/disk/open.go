@@ -105,9 +105,10 @@ func openStorage(name string, files storage.Storage, o Options) (*Disk, error) {
 		files.Close()
 		return nil, ldb.Damage(err)
 	}
-	d.running.Add(2)
+	d.running.Add(3)
 	go (&committer{d: d}).run()
 	go d.remove()
+	go d.gather()
 	return d, nil
 }
 

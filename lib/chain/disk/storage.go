@@ -118,7 +118,11 @@ func (s *Storage) read(key []byte) (cached, bool) {
 
 // Outcome implements replica.Storage.
 func (s *Storage) Outcome(q chain.RequestID) (chain.Outcome, bool) {
-	s.key = appendRequest(s.key[:0], s.l.id, s.l.shown.Load().gen, q)
+	now := s.l.shown.Load()
+	if !now.sieve.mayHave(&q) {
+		return chain.Outcome{}, false
+	}
+	s.key = appendRequest(s.key[:0], s.l.id, now.gen, q)
 	b, ok := s.get()
 	if !ok {
 		return chain.Outcome{}, false

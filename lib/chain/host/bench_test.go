@@ -1,6 +1,8 @@
 package host
 
 import (
+	"crypto/rand"
+	"fmt"
 	"strconv"
 	"syscall"
 	"testing"
@@ -106,4 +108,68 @@ func (c *cluster) synced() (n uint64, took time.Duration) {
 		n, took = n+s.Writes, took+s.Time
 	}
 	return n, took
+}
+
+// BenchmarkCopy brings 32 MiB to a new node, half of them in one chain and the rest in
+// 64 others. cpu-ms/MiB is of all nodes, with what they compact; sent/size is what they
+// send for it, 1 if nothing is sent twice; dropped is how many recruits were given up on
+// the way.
+func BenchmarkCopy(b *testing.B) {
+	const size, records = 32, 128
+	for range b.N {
+		b.StopTimer()
+		c := newCluster(b, 3, "n1", "n2")
+		c.coord.create()
+		u := c.user("u1")
+		conn := u.to(c.nodes["n1"], frame.ClassClient)
+		for i := range records {
+			u.fill(conn, chain.ID(i%(records/2)*(1-i/(records/2))), i)
+		}
+		before, used := c.sent(), cpu()
+		b.StartTimer()
+		c.add("n3")
+		c.controlled()
+		c.whole(3)
+		b.StopTimer()
+		b.ReportMetric(float64(cpu()-used)/1e6/size, "cpu-ms/MiB")
+		b.ReportMetric((float64(c.sent())-float64(before))/(size<<20), "sent/size")
+		b.ReportMetric(float64(c.dropped()), "dropped")
+		u.stop()
+	}
+}
+
+// dropped counts the recruits that were given up, of chains that have each got one.
+func (c *cluster) dropped() (n int) {
+	for id := range chain.ID(chain.Chains) {
+		n += (int(c.coord.row(id).Epoch) - 3) / 2
+	}
+	return n
+}
+
+// sent counts the octets that the nodes have sent each other.
+func (c *cluster) sent() (octets uint64) {
+	for _, n := range c.nodes {
+		for _, l := range n.Status().Links {
+			octets += l.Stats.OctetsOut
+		}
+	}
+	return octets
+}
+
+// fill writes 64 keys of 4 KiB, which no other number writes.
+func (u *user) fill(to *link.Conn, id chain.ID, i int) {
+	m := chain.Propose{Request: request()}
+	for k := range 64 {
+		value := make([]byte, 4096)
+		rand.Read(value)
+		m.Ops = append(m.Ops, chain.Op{Kind: chain.Put, Key: fmt.Appendf(nil, "fill%d/%d", i, k), Value: value})
+	}
+	for {
+		n, w := u.ask()
+		m.ID = n
+		u.send(to, id, m)
+		if r := await(u.t, "answer", w).(chain.ProposeReply); r.Status == chain.Done {
+			return
+		}
+	}
 }

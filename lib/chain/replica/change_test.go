@@ -69,14 +69,17 @@ func (l *lab) ready(epoch chain.Epoch, name string) bool {
 	return false
 }
 
-// A recruit gets the log if that reaches back, else a copy; then commits wait
-// for it, and it can be promoted.
+// A recruit that has nothing gets the log if that is small and reaches back, else a
+// copy; then commits wait for it, and it can be promoted.
 func TestRecruit(t *testing.T) {
-	for _, keep := range []int{1000, 8} {
-		t.Run(fmt.Sprintf("log of %d", keep), func(t *testing.T) {
+	for _, c := range []struct {
+		keep, cache int
+		copy        bool
+	}{{keep: 1000, cache: 1 << 20}, {keep: 1000, cache: 1, copy: true}, {keep: 8, cache: 1, copy: true}} {
+		t.Run(fmt.Sprintf("log of %d, %d octets in memory", c.keep, c.cache), func(t *testing.T) {
 			l := newLab(t)
-			l.add("A", replica.Options{Keep: keep, Cache: 1, Chunk: 50})
-			l.add("B", replica.Options{Keep: keep, Cache: 1, Chunk: 50})
+			l.add("A", replica.Options{Keep: c.keep, Cache: c.cache, Chunk: 50})
+			l.add("B", replica.Options{Keep: c.keep, Cache: c.cache, Chunk: 50})
 			l.add("D", replica.Options{Chunk: 50})
 			l.install(l.row(1, "", "A", "B"))
 			for i := 1; i <= 100; i++ {
@@ -91,7 +94,7 @@ func TestRecruit(t *testing.T) {
 				_, is := s.Body.(chain.SnapEnd)
 				copied = copied || is
 			}
-			if copied != (keep == 8) {
+			if copied != c.copy {
 				t.Errorf("it got a copy: %v", copied)
 			}
 			l.hosts["D"].held = true

@@ -27,6 +27,10 @@ type outCopy struct {
 	items    bool // all items were sent
 	ended    bool // all was sent
 	moved    time.Duration
+	// After how long without progress all that is under way is sent again to a
+	// recruit, and when that is.
+	pause   time.Duration
+	againAt time.Duration
 }
 
 func (c *outCopy) close() {
@@ -49,9 +53,10 @@ func (r *Replica) newCopy(id uint64, send func(chain.Message)) *outCopy {
 	return c
 }
 
-// fill keeps chunks under way.
+// fill keeps chunks under way: two at first, and one more for each that has arrived, up
+// to maxUnderWay. They are read here and now, while other inputs wait.
 func (c *outCopy) fill(size int) {
-	for !c.ended && len(c.underWay) < maxUnderWay {
+	for !c.ended && uint64(len(c.underWay)) < min(maxUnderWay, 2+c.acked) {
 		m := c.make(size)
 		c.underWay = append(c.underWay, m)
 		c.send(m)
@@ -104,19 +109,37 @@ func (r *Replica) startCopy(d *downstream) {
 	}
 	c.requests = true
 	d.copy, d.known, d.underWay = c, false, nil
-	d.retryAt = r.now + r.opt.Retry
+	d.retryAt = r.now + r.patience(d)
+	r.rest(c, 0)
 	c.fill(r.opt.Chunk)
 }
 
-// resendCopy sends again what was not acknowledged.
+// leastPause and mostPause are after how many times the time of a retry all that is
+// under way of a copy is sent again to a recruit.
+const (
+	leastPause = 10
+	mostPause  = 40
+)
+
+// resendCopy asks the recruit how far it is, and now and then sends again what it has not
+// acknowledged: while it has the copies of many chains to write, nothing need be lost.
 func (r *Replica) resendCopy(d *downstream) {
 	c := d.copy
-	if !c.begun {
-		c.send(chain.SnapBegin{ID: c.id, LSN: c.lsn, Hash: c.hash})
+	r.asks(d)
+	c.send(chain.SnapBegin{ID: c.id, LSN: c.lsn, Hash: c.hash})
+	if c.begun && r.now < c.againAt {
+		return
 	}
 	for _, m := range c.underWay {
 		c.send(m)
 	}
+	r.rest(c, 2*c.pause)
+}
+
+// rest sets after how long all is sent again, unless the copy gets on.
+func (r *Replica) rest(c *outCopy, pause time.Duration) {
+	c.pause = min(max(pause, leastPause*r.opt.Retry), mostPause*r.opt.Retry)
+	c.againAt = r.now + c.pause
 }
 
 // takeSnapAck goes on with the recruit's copy, and with the log after it.
@@ -126,11 +149,12 @@ func (r *Replica) takeSnapAck(from chain.Member, m chain.SnapAck) {
 		return
 	}
 	c := d.copy
-	before := c.moved
-	c.progress(m, r.now)
-	if c.moved != before {
-		d.moved = c.moved
-		d.retryAt = r.now + r.opt.Retry
+	d.asked, d.heard = 0, r.now
+	acked, begun := c.acked, c.begun
+	if c.progress(m, r.now); c.acked != acked || !begun {
+		r.rest(c, 2*(r.now-d.moved))
+		d.moved = r.now
+		d.retryAt = r.now + r.patience(d)
 	}
 	if !m.Done {
 		c.fill(r.opt.Chunk)
@@ -151,17 +175,17 @@ type inCopy struct {
 	hash  chain.Hash
 	next  uint64 // chunk
 	ended bool   // all has come
+	// written is the first chunk that is not durable.
+	written uint64
 }
 
-// snapBegin makes place for a copy.
+// snapBegin makes place for a copy. When it comes again, it asks how far that is.
 func (r *Replica) snapBegin(from chain.Member, m chain.SnapBegin) {
 	if r.role != Copying || from != r.row.Tail() || m.ID < r.in.id {
 		return
 	}
 	if m.ID == r.in.id {
-		if !r.in.on {
-			r.send(from, chain.SnapAck{ID: m.ID, Next: r.in.next, Done: true})
-		}
+		r.send(from, chain.SnapAck{ID: m.ID, Next: r.in.written, Done: !r.in.on})
 		return
 	}
 	r.wipe()
@@ -183,7 +207,7 @@ func (r *Replica) snapChunk(from chain.Member, m chain.SnapChunk) {
 	r.in.next++
 	r.batch.Items = append(r.batch.Items, m.Items...)
 	r.batch.Remembered = append(r.batch.Remembered, m.Requests...)
-	r.batch.Sync = true
+	r.batch.Sync = true // the tail sends no more than it has under way
 }
 
 // snapEnd has all of the state written as being whole.
@@ -201,6 +225,7 @@ func (r *Replica) copied(in inCopy) {
 	if !in.on || !r.in.on || in.id != r.in.id || in.epoch != r.in.epoch {
 		return
 	}
+	r.in.written = in.next
 	if in.ended {
 		r.in.on, r.half = false, false
 		r.log.reset(in.lsn+1, in.lsn, in.hash)

@@ -32,7 +32,8 @@
 // new incarnation, which no row knows: it comes in as a recruit, behind the tail,
 // and what its disk has is good as far as it was committed. Its hash there
 // says whether that is a part of this chain's log; else the tail sends a copy of
-// the state. When the recruit is near, the tail commits only what the recruit has
+// the state, as it does to one that has nothing, unless the log is small. When the
+// recruit is near, the tail commits only what the recruit has
 // too, and reports it ready; so at the promotion it has everything.
 //
 // The tail, new or not, acts only after its predecessor has installed the

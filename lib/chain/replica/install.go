@@ -40,7 +40,7 @@ func (r *Replica) member() {
 	if n := r.place + 1; n < len(r.row.Members) {
 		r.succ.to, r.succ.retryAt = r.row.Members[n], r.now
 	} else {
-		r.recruit.to, r.recruit.retryAt, r.recruit.moved = r.row.Recruit, r.now, r.now
+		r.recruit = downstream{to: r.row.Recruit, retryAt: r.now, heard: r.now, moved: r.now}
 	}
 	r.note(false)
 }

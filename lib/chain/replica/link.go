@@ -30,7 +30,8 @@ type downstream struct {
 	since    time.Duration // the first of these
 	copy     *outCopy      // what it is sent instead of the log
 	behind   bool          // it does not have all of the log
-	moved    time.Duration
+	heard    time.Duration // when it answered anything
+	moved    time.Duration // when it got on
 	paced    pace
 }
 
@@ -55,7 +56,7 @@ func (r *Replica) pump(d *downstream) {
 		}
 		d.next += chain.LSN(len(m.Records))
 		if len(d.underWay) == 0 {
-			d.retryAt = r.now + r.opt.Retry
+			d.retryAt = r.now + r.patience(d)
 		}
 		d.underWay = append(d.underWay, d.next-1)
 		r.send(d.to, m)
@@ -97,7 +98,7 @@ func (r *Replica) resend(d *downstream) {
 	if d.to.IsZero() || r.now < d.retryAt {
 		return
 	}
-	d.retryAt = r.now + r.opt.Retry
+	d.retryAt = r.now + r.patience(d)
 	switch {
 	case d.copy != nil:
 		r.resendCopy(d)
@@ -112,6 +113,20 @@ func (r *Replica) resend(d *downstream) {
 		d.retryAt = r.now + r.opt.Retry>>max(0, quickHellos-d.hellos)
 	}
 }
+
+// patience is after how long something is sent again. A recruit has much to write,
+// of many chains, and what is sent twice makes it no quicker; until commits wait for it
+// nobody waits for one message to it as for one to the successor.
+func (r *Replica) patience(d *downstream) time.Duration {
+	if d == &r.recruit && !r.waitsForRecruit() {
+		return recruitPatience * r.opt.Retry
+	}
+	return r.opt.Retry
+}
+
+// recruitPatience is how many times the patience with a successor that with a
+// recruit is.
+const recruitPatience = 5
 
 // asks counts that something is sent for which an answer is to come.
 func (r *Replica) asks(d *downstream) {
@@ -209,14 +224,14 @@ func (r *Replica) takeAck(from chain.Member, m chain.Ack) {
 	if d == nil || d.copy != nil {
 		return
 	}
-	d.asked = 0
-	if !d.known && !r.matches(d, m) {
+	d.asked, d.heard = 0, r.now
+	if !d.known && (r.ratherCopies(d, m) || !r.matches(d, m)) {
 		r.lost(d)
 		return
 	}
 	if m.Last > d.last || m.Durable > d.durable {
 		d.moved = r.now
-		d.retryAt = r.now + r.opt.Retry
+		d.retryAt = r.now + r.patience(d)
 	}
 	d.last, d.durable, d.commit = max(d.last, m.Last), max(d.durable, m.Durable), max(d.commit, m.Commit)
 	for len(d.underWay) > 0 && d.underWay[0] <= d.last {
@@ -226,6 +241,15 @@ func (r *Replica) takeAck(from chain.Member, m chain.Ack) {
 	if d == &r.succ {
 		r.advance(max(r.commit, d.commit))
 	}
+}
+
+// ratherCopies reports, at the first word in the epoch, whether the recruit is to get
+// a copy though the log may reach back: it has nothing. What is in the state is in
+// such a log too, so that a copy is smaller; and of the log the recruit would write
+// everything twice, as a record and as what comes of it. Only a log that is small
+// enough to be in memory is sent at once.
+func (r *Replica) ratherCopies(d *downstream, m chain.Ack) bool {
+	return d == &r.recruit && m.Last == 0 && r.log.base > 0
 }
 
 // matches reports, at the first word in the epoch, whether the other's log is
@@ -259,7 +283,7 @@ func (r *Replica) holds() chain.LSN {
 		switch {
 		case d.to.IsZero():
 		case d.copy != nil:
-			hold = min(hold, d.copy.lsn+1)
+			hold = min(hold, d.copy.lsn) // its hash goes before the first record
 		case d.known:
 			hold = min(hold, d.last)
 		default:

@@ -33,6 +33,7 @@ type round struct {
 // reads is what there is of strong reads.
 type reads struct {
 	queue   []reading // for the next round
+	looked  chain.LSN // committed when all that waits was looked through last
 	round   round
 	lastID  uint64
 	current time.Duration // what was committed here was all there was then
@@ -69,19 +70,7 @@ func (r *Replica) near(m chain.Read) bool {
 // and that of any member whose key no uncommitted record touches. The lease is
 // looked at now, after the request has come.
 func (r *Replica) strong(q reading) {
-	lease := r.leased()
-	if r.off(safeguard.LateCheck) {
-		lease = r.reads.lease
-	}
-	fits := !r.dirty(q) || r.off(safeguard.VersionQuery)
-	if r.isTail() {
-		fits = r.active
-	}
-	if lease && fits {
-		if r.isTail() || r.commit == r.log.last() {
-			r.reads.current, r.reads.proved = r.now, true
-		}
-		r.serve(q)
+	if r.serveClean(q) {
 		return
 	}
 	if len(r.reads.queue)+len(r.reads.round.readings) >= r.opt.MaxWaiting {
@@ -90,6 +79,38 @@ func (r *Replica) strong(q reading) {
 	}
 	r.reads.queue = append(r.reads.queue, q)
 	r.sweepSoon()
+}
+
+// serveClean serves a reading if the lease proves it current.
+func (r *Replica) serveClean(q reading) bool {
+	lease := r.leased()
+	if r.off(safeguard.LateCheck) {
+		lease = r.reads.lease
+	}
+	fits := !r.dirty(q) || r.off(safeguard.VersionQuery)
+	if r.isTail() {
+		fits = r.active
+	}
+	if !lease || !fits {
+		return false
+	}
+	if r.isTail() || r.commit == r.log.last() {
+		r.reads.current, r.reads.proved = r.now, true
+	}
+	r.serve(q)
+	return true
+}
+
+// serveCleaned serves what waits for a round and needs none any more, since what touched
+// it has been committed meanwhile.
+func (r *Replica) serveCleaned() {
+	s := &r.reads
+	if s.looked == r.commit || len(s.queue)+len(s.round.readings) == 0 {
+		return
+	}
+	s.looked = r.commit
+	s.round.readings = slices.DeleteFunc(s.round.readings, r.serveClean)
+	s.queue = slices.DeleteFunc(s.queue, r.serveClean)
 }
 
 // dirty reports whether an uncommitted record touches what is read.
@@ -135,6 +156,7 @@ func (r *Replica) giveUp(q reading, s chain.Status) {
 // startRound begins to prove what waits. A round that is under way is no proof
 // for readings that came after it began.
 func (r *Replica) startRound() {
+	r.serveCleaned()
 	s := &r.reads
 	if s.round.on || len(s.queue) == 0 || r.isTail() && !r.active {
 		return

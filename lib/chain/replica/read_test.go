@@ -53,6 +53,37 @@ func TestStrongRead(t *testing.T) {
 	}
 }
 
+// What waits for the tail's word is answered when the key has become clean, without it:
+// one question was asked, and that got lost.
+func TestReadCleaned(t *testing.T) {
+	l := dirty(t)
+	l.cut["C>B"] = true
+	read := chain.Read{ID: 9, Mode: chain.Strong, Keys: [][]byte{[]byte("k")}}
+	for client := range uint64(3) {
+		if got := l.ask("B", 2+client, read); len(got) != 0 {
+			t.Fatalf("B reads a dirty key without the tail: %+v", got)
+		}
+	}
+	l.cut["C>B"] = false
+	l.hosts["C"].held = false
+	l.hosts["C"].flush()
+	l.settle()
+	for client := range uint64(3) {
+		if got := l.replies[2+client]; len(got) != 1 || string(got[0].(chain.ReadReply).Values[0].Data) != "new" {
+			t.Errorf("reader %d: %+v", client, got)
+		}
+	}
+	asked := 0
+	for _, s := range l.hosts["B"].sent {
+		if _, is := s.Body.(chain.VersionQuery); is {
+			asked++
+		}
+	}
+	if asked != 1 {
+		t.Errorf("the tail was asked %d times", asked)
+	}
+}
+
 // Without leases, strong reads need every participant's word that the epoch is
 // still the same.
 func TestConfirmedRead(t *testing.T) {

@@ -142,7 +142,7 @@ func (r *Replica) Wake() (at time.Duration, ok bool) {
 		}
 	}
 	if d := &r.recruit; d.behind && !d.to.IsZero() {
-		first(max(d.moved+r.opt.Stall, r.tended.nextAt))
+		first(max(r.stallsAt(d), r.tended.nextAt))
 	}
 	if r.tended.kind != 0 || r.role == Barred {
 		first(r.tended.nextAt)

@@ -40,8 +40,9 @@ type Options struct {
 	// Timeout is how long a request waits for its answer: 3 s, and up to half as
 	// long again.
 	Timeout time.Duration
-	// Stall is how long a recruit may make no progress, and a successor leave
-	// everything unanswered, before that is reported: 2 s.
+	// Stall is how long a recruit or a successor may leave everything unanswered before
+	// that is reported: 2 s. A recruit for which no commit waits may make no progress for
+	// 15 times as long while it answers.
 	Stall time.Duration
 	// Pace is how long a recruit may follow the log without coming near before
 	// commits are slowed down to half of what it keeps up with: 5 s.

@@ -40,7 +40,7 @@ func (r *Replica) tendRecruit() {
 	follows := d.known && d.copy == nil
 	behind := !follows || d.durable < r.log.durable
 	if behind && !d.behind {
-		d.moved = r.now
+		d.heard, d.moved = r.now, r.now
 	}
 	d.behind = behind
 	r.setPace(follows)
@@ -48,7 +48,7 @@ func (r *Replica) tendRecruit() {
 		r.gate = true
 	}
 	switch {
-	case behind && r.now-d.moved >= r.opt.Stall:
+	case behind && r.now >= r.stallsAt(d):
 		r.tell(Stalled, d.to)
 	case follows && d.durable >= r.commit && (r.gate || r.off(safeguard.Gate)):
 		r.tell(Ready, d.to)
@@ -57,9 +57,31 @@ func (r *Replica) tendRecruit() {
 	}
 }
 
+// hopeless is after how many times the time of a stall a recruit counts as stalled that
+// answers, but does not get on. It may have the copies of many chains to write.
+const hopeless = 15
+
+// stallsAt is when a recruit that is behind counts as stalled: soon if commits wait for it.
+// Else that it is not heard counts only when it was asked several times: a tail that has
+// itself stood still, or was busy with reading, has not.
+func (r *Replica) stallsAt(d *downstream) time.Duration {
+	if r.waitsForRecruit() {
+		return d.moved + r.opt.Stall
+	}
+	at := d.moved + hopeless*r.opt.Stall
+	if d.asked >= enoughOfRecruit {
+		at = min(at, d.heard+r.opt.Stall)
+	}
+	return at
+}
+
 // enough is how many times a successor was asked in vain before it counts as silent:
-// a member that has itself stood still has not asked so often.
-const enough = 10
+// a member that has itself stood still has not asked so often. A recruit is asked less
+// often.
+const (
+	enough          = 10
+	enoughOfRecruit = 3
+)
 
 // tendSuccessor reports a successor that leaves everything unanswered. One that
 // answers keeps its place, however slow it is: there may be a reason behind it in
@@ -98,6 +120,9 @@ func (r *Replica) setPace(follows bool) {
 		p.on, p.commit, p.durable = true, r.commit, r.recruit.durable
 	}
 }
+
+// waitsForRecruit reports whether commits are held back for the recruit.
+func (r *Replica) waitsForRecruit() bool { return r.gate || r.recruit.paced.on }
 
 // recruitLimit is up to where the tail may commit as far as the recruit is
 // concerned: what the recruit has, once commits are gated.
