@@ -28,6 +28,8 @@ var rooms = map[string][]string{
 	"store":           {"rr"},
 	"store/leveldb":   {"rr", "store", "ldb"},
 	"store/craq":      {"rr", "store", "store/leveldb", "chain", "chain/client"},
+	"store/mirror":    {"store", "store/leveldb"},
+	"store/mysql":     {"rr", "store", "store/leveldb", "store/mirror"},
 	"store/storetest": {"rr", "store"},
 	"dnssec":          {"rr", "ndb", "limit", "private"},
 	"wire":            {"rr"},
@@ -65,7 +67,7 @@ var rooms = map[string][]string{
 	"health":  {"cli", "clock", "control", "key", "ndb", "private", "probe", "quorum", "route", "status", "watch"},
 
 	"status": {"nup", "serve", "store", "update"},
-	"node":   {"cli", "control", "ndb", "rr", "key", "nup", "store", "store/leveldb", "dnssec", "zone", "claim", "limit", "cookie", "rrl", "update", "serve", "sock", "status", "private", "ca", "chain", "chain/client", "link", "store/craq"},
+	"node":   {"cli", "control", "ndb", "rr", "key", "nup", "store", "store/leveldb", "dnssec", "zone", "claim", "limit", "cookie", "rrl", "update", "serve", "sock", "status", "private", "ca", "chain", "chain/client", "link", "store/craq", "store/mysql"},
 }
 
 // speakers are tests that talk to running nodes by the rooms that clients use.
@@ -76,6 +78,7 @@ var speakers = map[string][]string{
 
 // homes says which rooms alone may use a module of others, outside of tests.
 var homes = map[string][]string{
+	"github.com/go-sql-driver/mysql":      {"lib/store/mysql"},
 	"github.com/syndtr/goleveldb":         {"lib/ldb", "lib/ldb/ldbtest", "lib/store/leveldb", "lib/chain/disk"},
 	"go.etcd.io/etcd":                     {"lib/coord"},
 	"go.uber.org/zap":                     {"lib/coord"},

@@ -4,8 +4,10 @@
 //
 //	nc-serve -domain D -ns NAME=ADDR,... [-dns ADDR] [-nup ADDR] [-db DIR] [flags]
 //	nc-serve -store chain://HOST:PORT,... -identity FILE [-db DIR] ...
+//	nc-serve -store mysql://USER@HOST/DATABASE -store-password FILE [-db DIR] ...
+//	nc-serve -migrate -store mysql://USER@HOST/DATABASE -domain D
 //	nc-serve -backup [-db DIR] > file
-//	nc-serve -restore [-db DIR] [-store ... -identity FILE] < file
+//	nc-serve -restore [-db DIR] [-store ...] < file
 //
 // A public key is an account. The first signed update that a key sends makes
 // it, and its records are served below ACCOUNT.D, where ACCOUNT is what
@@ -26,8 +28,9 @@
 //
 // Without -store the database has everything, and the node is the only one of its
 // service. With -store, several nodes have their accounts in storage that they
-// share, on one or more nc-chain; the addresses are of some of those, to begin
-// with. -identity is the file of who the node is there ('nc-keygen -ca -issue'),
+// share: on one or more nc-chain, or in a database that speaks MySQL, see below. Of
+// nc-chain the addresses are of some nodes, to begin
+// with; -identity is the file of who the node is there ('nc-keygen -ca -issue'),
 // another for each node; its certificate is renewed. DIR then holds a replica of all
 // that the storage has, which is kept current, and all questions are answered from
 // it: none waits for the network. A change that any node takes is in all replicas some milliseconds
@@ -39,6 +42,19 @@
 // -dnssec and -cookie. -backup then writes what the replica has; -restore fills
 // storage that is empty, needs a DIR that no process uses, and if it was broken off
 // has to be run again with the same backup.
+//
+// With -store mysql://USER@HOST[:PORT],.../DATABASE the accounts are in a database
+// of MariaDB, Galera, or another that speaks MySQL's protocol: nodes that name the same
+// database are one service, and what was said of replicas holds. -migrate makes the
+// tables, and has to be run again with a newer program that says so; the user needs
+// all rights in the database for it, and afterwards SELECT, INSERT, UPDATE and DELETE.
+// The password is the one line of the -store-password file, or in
+// $NAMECAST_STORE_PASSWORD. Of several hosts one is used, and the next when that fails
+// or takes no changes. Behind '?' may stand, with '&' between them: socket=PATH instead
+// of hosts; tls=on or off (on, except for this machine); ca=FILE, of whom the server's
+// certificate has to be; cert=FILE and key=FILE, the node's own. The tables are also
+// those of PowerDNS's generic MySQL backend: a PowerDNS over the same database answers
+// as the node does, and zones in it that are not Namecast's are left alone.
 //
 // -mem says how much memory the node may take for what it keeps at hand of
 // records and answers; the program itself takes some more. The database may be
@@ -120,6 +136,7 @@ func run(ctx context.Context, fs *flag.FlagSet, parse func() error) error {
 	c.RRL = limit.Rate{N: 200, Per: time.Second}
 	c.SignRate = limit.Rate{N: 10000, Per: time.Second}
 	backup := fs.Bool("backup", false, "write a backup of the database to standard output and exit")
+	migrate := fs.Bool("migrate", false, "make the tables in the database that -store names, or bring them up to date, and exit")
 	restore := fs.Bool("restore", false, "fill an empty database from a backup on standard input and exit")
 	verbose := fs.Bool("v", false, "log every update")
 	service(fs, &c)
@@ -134,16 +151,18 @@ func run(ctx context.Context, fs *flag.FlagSet, parse func() error) error {
 	}
 	c.Log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
 	switch {
-	case *backup && *restore:
-		return cli.UsageError("-backup and -restore exclude each other")
+	case *backup && *restore || *backup && *migrate || *restore && *migrate:
+		return cli.UsageError("-backup, -restore and -migrate exclude each other")
+	case *migrate:
+		return verdict(node.Migrate(ctx, c))
 	case *backup:
 		return verdict(node.Backup(ctx, c, os.Stdout))
 	case *restore:
 		return verdict(node.Restore(ctx, c, os.Stdin))
 	case c.Pprof && c.HTTP == "":
 		return cli.UsageError("-pprof is a part of the status page: give -http as well")
-	case c.Store == "" && (c.Identity != "" || c.Zone != "" || c.MaxStale != 0):
-		return cli.UsageError("-identity, -zone and -max-stale go with -store")
+	case c.Store == "" && (c.Identity != "" || c.Zone != "" || c.MaxStale != 0 || c.StorePassword != ""):
+		return cli.UsageError("-identity, -zone, -max-stale and -store-password go with -store")
 	case c.MaxStale < 0:
 		return cli.UsageError("-max-stale %v: not a time", c.MaxStale)
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"math/rand/v2"
 	"net"
 	"strconv"
@@ -16,28 +15,17 @@ import (
 	"namecast/lib/chain"
 	"namecast/lib/chain/client"
 	"namecast/lib/link"
-	"namecast/lib/serve"
 	"namecast/lib/status"
-	"namecast/lib/store"
 	"namecast/lib/store/craq"
 	"namecast/lib/store/leveldb"
+	"namecast/lib/store/mysql"
 )
 
-// A database is where a node has its accounts: a database of its own, or a
-// replica of the storage that it shares with others.
-type database interface {
-	store.Store
-	serve.Directory
-	// Failed is closed when the node cannot go on with it, and Err tells why.
-	Failed() <-chan struct{}
-	Err() error
-}
+// chainScheme is what the address of nodes of nc-chain begins with.
+const chainScheme = "chain://"
 
-// storeScheme is what the address of storage begins with.
-const storeScheme = "chain://"
-
-// storage is the node's way to storage that it shares with others.
-type storage struct {
+// chains are the node's way to nodes of nc-chain.
+type chains struct {
 	*craq.Store
 	client      *client.Client
 	credentials *link.Credentials
@@ -46,14 +34,11 @@ type storage struct {
 	work        sync.WaitGroup
 }
 
-// shared reports whether the node's accounts are in storage that it shares.
-func (c *Config) shared() bool { return c.Store != "" }
-
 // storeAddrs reads the nodes that the operator names.
 func (c *Config) storeAddrs() ([]string, error) {
-	list, ok := strings.CutPrefix(c.Store, storeScheme)
+	list, ok := strings.CutPrefix(c.Store, chainScheme)
 	if !ok {
-		return nil, fmt.Errorf("-store %q: it does not begin with %q", c.Store, storeScheme)
+		return nil, fmt.Errorf("-store %q: it begins neither with %q nor with %q", c.Store, chainScheme, mysql.Scheme)
 	}
 	addrs := strings.Split(list, ",")
 	for i, a := range addrs {
@@ -78,25 +63,8 @@ func (c *Config) credentials() (*link.Credentials, error) {
 	return l, nil
 }
 
-// openDatabase opens what the accounts are in.
-func (c *Config) openDatabase(changed func(leveldb.Touched)) (database, error) {
-	o := leveldb.Options{Changed: changed, Memory: int64(c.memory() / shareOfStore)}
-	if !c.shared() {
-		db, err := leveldb.Open(c.DB, o)
-		if err != nil {
-			return nil, err
-		}
-		return db, nil
-	}
-	s, err := c.openStorage(o)
-	if err != nil {
-		return nil, err
-	}
-	return s, nil
-}
-
-// openStorage opens the replica and begins to follow the storage.
-func (c *Config) openStorage(o leveldb.Options) (*storage, error) {
+// openChains opens the replica and begins to follow nc-chain.
+func (c *Config) openChains(o leveldb.Options) (storage, error) {
 	addrs, err := c.storeAddrs()
 	if err != nil {
 		return nil, fmt.Errorf("%w%w", ErrConfig, err)
@@ -105,7 +73,7 @@ func (c *Config) openStorage(o leveldb.Options) (*storage, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w%w", ErrConfig, err)
 	}
-	s := &storage{credentials: credentials, addrs: addrs}
+	s := &chains{credentials: credentials, addrs: addrs}
 	s.client = client.New(client.Config{Credentials: credentials, Addrs: addrs, Zone: c.Zone, Log: c.Log})
 	service := credentials.Identity().Name.Cluster
 	if s.Store, err = craq.Open(c.DB, s.client, craq.Options{Service: service, Replica: o, Log: c.Log}); err != nil {
@@ -120,7 +88,7 @@ func (c *Config) openStorage(o leveldb.Options) (*storage, error) {
 }
 
 // renewal keeps the node's certificate from ending.
-func (s *storage) renewal(c *Config) ca.Renewal {
+func (s *chains) renewal(c *Config) ca.Renewal {
 	return ca.Renewal{
 		File: c.Identity,
 		Dial: s.dial,
@@ -132,7 +100,7 @@ func (s *storage) renewal(c *Config) ca.Renewal {
 }
 
 // dial connects to some node of the storage.
-func (s *storage) dial(ctx context.Context) (net.Conn, error) {
+func (s *chains) dial(ctx context.Context) (net.Conn, error) {
 	addrs := s.addrs
 	for _, site := range s.client.Table().Sites {
 		if site.Live && site.Addr != "" {
@@ -144,88 +112,23 @@ func (s *storage) dial(ctx context.Context) (net.Conn, error) {
 }
 
 // Close ends the store, and then what it stands on.
-func (s *storage) Close() error {
+func (s *chains) Close() error {
 	err := s.Store.Close()
 	s.stop()
 	s.work.Wait()
 	return err
 }
 
-// awaitCopy waits, on the first start, until the replica is whole: an answer of
-// half of it could deny what there is.
-func (n *node) awaitCopy(ctx context.Context) error {
-	s, ok := n.db.(*storage)
-	if !ok {
-		return nil
-	}
-	n.dns.Suspend(n.MaxStale > 0) // until watchStale knows better
-	n.Log.Info("storage", "nodes", strings.Join(s.addrs, ","), "service", s.credentials.Identity().Name.Cluster)
-	return s.Ready(ctx)
+// about implements storage.
+func (s *chains) about() []any {
+	return []any{"nodes", strings.Join(s.addrs, ","), "service", s.credentials.Identity().Name.Cluster}
 }
 
-// staleEvery is how often it is looked at how old the replica may be.
-const staleEvery = 100 * time.Millisecond
+// away implements storage.
+func (s *chains) away() []any { return []any{"connected", s.client.Connected()} }
 
-// staleAlarm is the age of the replica from which on the log tells of it.
-const staleAlarm = 5 * time.Second
-
-// watchStale has questions refused while the replica is older than the operator
-// allows, and tells the log when it is getting old.
-func (n *node) watchStale(ctx context.Context, s *storage) error {
-	tick := time.NewTicker(staleEvery)
-	defer tick.Stop()
-	began, late := time.Now(), false
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-		}
-		// Before it was current once it may be of any age: it is given the time
-		// that a connection takes.
-		age, known := s.age(time.Since(began))
-		if now := age > staleAlarm; now != late {
-			if late = now; late {
-				n.Log.Warn("storage is away: what is served gets old", "connected", s.client.Connected())
-			} else {
-				n.Log.Info("storage is back: what is served is current")
-			}
-		}
-		n.dns.Suspend(n.MaxStale > 0 && (age > n.MaxStale || !known))
-	}
-}
-
-// age is how old the replica may be at most, or if that is not known, how long
-// ago the node was started.
-func (s *storage) age(up time.Duration) (age time.Duration, known bool) {
-	if age = s.Stale(); age == client.Never {
-		return up, false
-	}
-	return age, true
-}
-
-// storageHealth tells what is wrong with the way to the storage: nothing, if the
-// replica may be of any age.
-func (n *node) storageHealth() error {
-	s, ok := n.db.(*storage)
-	if !ok || n.MaxStale == 0 {
-		return nil
-	}
-	switch age := s.Stale(); {
-	case age == client.Never:
-		return errors.New("the replica was not current since the start")
-	case age > n.MaxStale:
-		return fmt.Errorf("the replica may be %v old", age.Round(time.Millisecond))
-	}
-	return nil
-}
-
-// storageMetrics tell of the storage.
-func (n *node) storageMetrics() (list []status.Metric) {
-	s, ok := n.db.(*storage)
-	if !ok {
-		return nil
-	}
+// metrics implements storage.
+func (s *chains) metrics() (list []status.Metric) {
 	count := func(name, help string, read func(client.Stats) uint64) {
 		list = append(list, status.Metric{Name: "chain_" + name + "_total", Help: help,
 			Value: func() float64 { return float64(read(s.client.Stats())) }})
@@ -253,12 +156,4 @@ func (n *node) storageMetrics() (list []status.Metric) {
 		})
 	}
 	return list
-}
-
-// seconds is a staleness for a metric.
-func seconds(d time.Duration) float64 {
-	if d == client.Never {
-		return math.Inf(1)
-	}
-	return d.Seconds()
 }

@@ -33,10 +33,12 @@ type Config struct {
 	Pprof bool   // the status page has profiles of the process
 	DB    string // folder of the database
 
-	Store    string        // storage that is shared with other nodes, chain://host:port,...; "" is none, DB has all
-	Identity string        // file of who the node is to the storage
-	Zone     string        // where the node is, as those of the storage have zones
-	MaxStale time.Duration // age of the replica from which on questions are refused; 0 is none
+	Store    string // storage that is shared with other nodes, chain://host:port,... or mysql://...; "" is none, DB has all
+	Identity string // file of who the node is to the storage
+	Zone     string // where the node is, as those of the storage have zones
+	// StorePassword is the file of the password of a database that Store names.
+	StorePassword string
+	MaxStale      time.Duration // age of the replica from which on questions are refused; 0 is none
 
 	Wire
 

@@ -7,11 +7,13 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"strings"
 	"time"
 
 	"namecast/lib/control"
 	"namecast/lib/store"
 	"namecast/lib/store/leveldb"
+	"namecast/lib/store/mysql"
 )
 
 // operator answers what the operator's other processes ask:
@@ -38,19 +40,32 @@ func Backup(ctx context.Context, c Config, w io.Writer) error {
 	if err == nil || !errors.Is(err, control.ErrNotRunning) {
 		return err
 	}
-	var o leveldb.Options
-	if c.shared() {
-		credentials, err := c.credentials()
-		if err != nil {
-			return fmt.Errorf("%w%w", ErrConfig, err)
-		}
-		o.Follow = credentials.Identity().Name.Cluster
+	follow, err := c.follows()
+	if err != nil {
+		return fmt.Errorf("%w%w", ErrConfig, err)
 	}
-	db, err := leveldb.Open(c.DB, o)
+	db, err := leveldb.Open(c.DB, leveldb.Options{Follow: follow})
 	if err != nil {
 		return err
 	}
 	return errors.Join(db.Backup(ctx, w), db.Close())
+}
+
+// follows is the name of the storage that the database is a replica of; "" if it is
+// a database of its own.
+func (c *Config) follows() (string, error) {
+	switch {
+	case !c.shared():
+		return "", nil
+	case strings.HasPrefix(c.Store, mysql.Scheme):
+		base, err := c.base()
+		return mysql.Follows(base), err
+	}
+	credentials, err := c.credentials()
+	if err != nil {
+		return "", err
+	}
+	return credentials.Identity().Name.Cluster, nil
 }
 
 func backupRunning(ctx context.Context, dir string, w io.Writer) error {
@@ -76,7 +91,7 @@ func Restore(ctx context.Context, c Config, r io.Reader) error {
 	if err != nil {
 		return err
 	}
-	if s, ok := db.(*storage); ok {
+	if s, ok := db.(storage); ok {
 		ready, cancel := context.WithTimeout(ctx, restoreWait)
 		err = s.Ready(ready)
 		cancel()

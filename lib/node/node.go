@@ -104,21 +104,13 @@ func (n *node) configure() (err error) {
 	if n.base, err = n.Config.base(); err != nil {
 		return err
 	}
-	ns, err := n.nameServers(n.base)
-	if err != nil {
+	if n.service, err = n.zoneService(n.base); err != nil {
 		return err
-	}
-	contact, err := rr.ParseMailbox(n.Contact)
-	if n.Contact == "" {
-		contact, err = rr.MustName("hostmaster").Join(n.base)
-	}
-	if err != nil {
-		return fmt.Errorf("-contact %q: %w", n.Contact, err)
 	}
 	if n.ID == "" {
 		n.ID, _ = os.Hostname()
 	}
-	n.service = &zone.Service{Base: n.base, NS: ns, Contact: contact, ID: n.ID, Version: "Namecast " + Version()}
+	n.service.ID, n.service.Version = n.ID, "Namecast "+Version()
 	n.dns = &serve.DNS{Service: n.service, Log: n.Log}
 	if err := n.configureWire(); err != nil {
 		return err
@@ -217,7 +209,7 @@ func (n *node) serve(ctx context.Context) error {
 	run(func() error { return n.watchStore(ctx) })
 	run(func() error { return n.reload(ctx) })
 	run(func() error { return n.watchdog(ctx) })
-	if s, ok := n.db.(*storage); ok {
+	if s, ok := n.db.(storage); ok {
 		run(func() error { return n.watchStale(ctx, s) })
 	}
 	if n.http != nil {

@@ -150,3 +150,35 @@ func (s *Service) UDPLimit(size int) int {
 	}
 	return min(max(size, plainUDP), max(most, plainUDP), largestUDP)
 }
+
+// Apex makes the SOA record of a zone with a contact, a TTL and a serial, and the
+// automatic NS records, for a server that gets the zone by another way; the owners
+// are empty. The contact "" and the TTL 0 are those of the base zone.
+func (s *Service) Apex(contact rr.Name, ttl, serial uint32) []rr.Set {
+	z := s.baseZone()
+	if contact != "" {
+		z.contact = contact
+	}
+	z.ttl, z.serial = or(ttl, z.ttl), Serial(uint64(serial))
+	sets := []rr.Set{s.soa(z)}
+	if ns := s.ns(); len(ns.Data) > 0 {
+		sets = append(sets, ns)
+	}
+	return sets
+}
+
+// HostSets gives the addresses of the service's name servers below the base, their
+// owners relative to it and in lower case.
+func (s *Service) HostSets() (sets []rr.Set) {
+	seen := map[rr.Name]bool{}
+	for _, n := range s.NS {
+		host, inside := n.Name.Lower().Cut(s.Base)
+		if !inside || seen[host] {
+			continue
+		}
+		seen[host] = true
+		at, _ := s.hosts(host)
+		sets = append(sets, at...)
+	}
+	return sets
+}
