@@ -35,7 +35,7 @@ func TestCompare(t *testing.T) {
 		s := start(t, files)
 		theirs = append(theirs, dial(t, s.Name, s.Addr))
 	}
-	tally := newTally()
+	tally := newTally([]string{"nsd", "knot", "bind"}, exceptions)
 	for _, q := range asked {
 		tally.question(t, q, ours.ask(q), askAll(theirs, q))
 	}

@@ -18,7 +18,8 @@ import (
 
 // startNode builds the tools, starts nc-serve and has every account send its
 // records to it. It names the accounts and returns where the node answers.
-func startNode(t *testing.T, all []*account) (dnsAddr string) {
+// More arguments are nc-serve's.
+func startNode(t *testing.T, all []*account, args ...string) (dnsAddr string) {
 	t.Helper()
 	bin, dir := tools.Build(t), t.TempDir()
 	var grants strings.Builder
@@ -34,7 +35,7 @@ func startNode(t *testing.T, all []*account) (dnsAddr string) {
 	if err := os.WriteFile(granted, []byte(grants.String()), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	words := tools.Serve(t, bin, dir, "-grant", granted, "-dnssec", "none", "-id", "node-1", "-ns", nameServers).Words
+	words := tools.Serve(t, bin, dir, append([]string{"-grant", granted, "-dnssec", "none", "-id", "node-1", "-ns", nameServers}, args...)...).Words
 	for _, a := range all {
 		server := base + "@" + words["nup"]
 		packets := run(t, a.update(), bin+"/nc-sign", "-k", a.file, "-s", server)

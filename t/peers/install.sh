@@ -24,6 +24,9 @@ bird bird2
 vtysh frr
 debootstrap debootstrap
 systemd-nspawn systemd-container
+mariadbd mariadb-server galera-4
+pdns_server pdns-server pdns-backend-mysql
+rsync rsync
 javac default-jdk-headless'
 
 # Other programs may be asked for, as arguments of that form.
