@@ -10,6 +10,7 @@ import (
 	"os"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -84,6 +85,7 @@ type node struct {
 	addr  string
 	creds *link.Credentials
 	disk  *tap
+	fence atomic.Pointer[Host] // the host as who controls sees it, from a goroutine of its own
 	view  *view
 	stop  context.CancelFunc
 	done  chan struct{}
@@ -122,6 +124,7 @@ func (n *node) start() {
 	if err != nil {
 		t.Fatal(err)
 	}
+	n.fence.Store(n.Host)
 	ctx, stop := context.WithCancel(context.Background())
 	n.stop, n.done = stop, make(chan struct{})
 	go func() {

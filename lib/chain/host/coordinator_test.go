@@ -166,7 +166,7 @@ func (k *coordinator) prove(ctx context.Context, m chain.Member, next chain.Row)
 	within, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	for _, n := range k.c.nodes {
-		if n.name != m.Node && n.Fence(within, m, next.Chain, next.Epoch-1) == nil {
+		if h := n.fence.Load(); n.name != m.Node && h != nil && h.Fence(within, m, next.Chain, next.Epoch-1) == nil {
 			return true
 		}
 	}
