@@ -13,6 +13,7 @@ import (
 
 	"namecast/lib/chain"
 	"namecast/lib/chain/frame"
+	"namecast/lib/clock"
 )
 
 // answerCluster answers what is asked of the node and not of a chain.
@@ -22,6 +23,9 @@ func (l *life) answerCluster(p *peer, e chain.Envelope) {
 		p.answer(chain.Envelope{Body: l.host.table.answer(l.host.config.Coordinator.Picture(), m)})
 	case chain.SyncQuery:
 		p.charge(1)
+		if clock.Boot()-l.began < returning {
+			return
+		}
 		o := l.loop(e.Chain)
 		o.put(input{from: p, cost: 1, do: func() {
 			s := o.seat(e.Chain)
@@ -31,6 +35,11 @@ func (l *life) answerCluster(p *peer, e chain.Envelope) {
 		l.told(p, m)
 	}
 }
+
+// returning is for how long a node that has just begun does not say who follows its
+// chains: those who did may be on their way back, link.Limits.Most apart, and who asks
+// would take them for gone. It asks again.
+const returning = 2500 * time.Millisecond
 
 // askTime is how long an answer to a question may take.
 const askTime = 5 * time.Second
