@@ -27,7 +27,7 @@ var rooms = map[string][]string{
 	"nup":             {"rr", "key"},
 	"store":           {"rr"},
 	"store/leveldb":   {"rr", "store", "ldb"},
-	"store/craq":      {"rr", "store", "store/leveldb", "chain", "chain/client"},
+	"store/craq":      {"rr", "store", "store/leveldb", "store/mirror", "chain", "chain/client"},
 	"store/mirror":    {"store", "store/leveldb"},
 	"store/mysql":     {"rr", "store", "store/leveldb", "store/mirror"},
 	"store/storetest": {"rr", "store"},

@@ -13,6 +13,7 @@ import (
 	"github.com/miekg/dns"
 
 	"namecast/t/peers"
+	"namecast/t/tools"
 )
 
 // questions is how many are generated, beside those written by hand.
@@ -23,7 +24,7 @@ const seed = 20090504
 
 func TestCompare(t *testing.T) {
 	all := accounts()
-	node := startNode(t, all)
+	node := startNode(t, tools.Build(t), all)
 	ours := dial(t, "namecast", node)
 	files := zoneFiles(all, func(zone string) string { return expectedSOA(t, ours, zone) })
 	if dir := os.Getenv("NAMECAST_KEEP"); dir != "" {

@@ -16,12 +16,12 @@ import (
 	"namecast/t/tools"
 )
 
-// startNode builds the tools, starts nc-serve and has every account send its
+// startNode starts nc-serve of the tools in bin and has every account send its
 // records to it. It names the accounts and returns where the node answers.
 // More arguments are nc-serve's.
-func startNode(t *testing.T, all []*account, args ...string) (dnsAddr string) {
+func startNode(t *testing.T, bin string, all []*account, args ...string) (dnsAddr string) {
 	t.Helper()
-	bin, dir := tools.Build(t), t.TempDir()
+	dir := t.TempDir()
 	var grants strings.Builder
 	for _, a := range all {
 		a.file = filepath.Join(dir, a.key+".key")

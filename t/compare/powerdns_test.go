@@ -1,11 +1,6 @@
 package compare
 
 import (
-	"bytes"
-	"fmt"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -19,10 +14,10 @@ import (
 // TestPowerDNS asks nc-serve over a database and PowerDNS over the same database.
 func TestPowerDNS(t *testing.T) {
 	db := peers.MariaDB(t)
-	store := "mysql://root@/namecast?socket=" + db.Socket
-	migrate(t, store)
+	store, bin := "mysql://root@/namecast?socket="+db.Socket, tools.Build(t)
+	run(t, "", bin+"/nc-serve", "-migrate", "-store", store, "-domain", base)
 	all := accounts()
-	node := startNode(t, all, "-store", store)
+	node := startNode(t, bin, all, "-store", store)
 	ours := dial(t, "namecast", node)
 	files := zoneFiles(all, func(zone string) string { return expectedSOA(t, ours, zone) })
 	asked := append(handWritten(all), generate(names(files), questions, seedOf(t))...)
@@ -72,19 +67,6 @@ func forPowerDNS(q question) bool {
 	}
 	grows := strings.Contains(strings.ToLower(q.name), "dlong.") || strings.Contains(strings.ToLower(q.name), "dgrow.")
 	return q.opcode == dns.OpcodeQuery && q.class == dns.ClassINET && !grows && (q.edns == "" || q.edns == "do")
-}
-
-// migrate makes the tables.
-func migrate(t *testing.T, store string) {
-	t.Helper()
-	cmd := exec.Command(filepath.Join(tools.Build(t), "nc-serve"), "-migrate", "-store", store, "-domain", base)
-	var talk bytes.Buffer
-	cmd.Stderr = &talk
-	cmd.Stdout = os.Stderr
-	if err := cmd.Run(); err != nil {
-		t.Fatalf("%v: %s", err, talk.String())
-	}
-	fmt.Print(talk.String())
 }
 
 // powerdnsExceptions are the differences to PowerDNS that are meant.

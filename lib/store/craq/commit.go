@@ -22,12 +22,12 @@ func (s *Store) Commit(ctx context.Context, c store.Change) (store.Position, err
 
 // change lets a change of something on a chain begin, unless nothing is served.
 func (s *Store) change(ctx context.Context, id chain.ID, f func(context.Context) (store.Position, error)) (store.Position, error) {
-	ctx, over, err := s.begin(ctx)
+	ctx, over, err := s.Begin(ctx)
 	if err != nil {
 		return 0, err
 	}
 	defer over()
-	if err := s.serves(); err != nil {
+	if err := s.Serves(); err != nil {
 		return 0, err
 	}
 	ctx, cancel := s.patience(ctx, id)
@@ -95,7 +95,7 @@ func (s *Store) commit(ctx context.Context, id chain.ID, c *store.Change) (store
 		return 0, taken(h)
 	}
 	return s.settled(o, at, func() (uint64, chain.LSN, error) {
-		held, err := s.db.Account(uint8(id), h.Account)
+		held, err := s.DB.Account(uint8(id), h.Account)
 		return held.Version, chain.LSN(held.LSN), err
 	})
 }
@@ -121,7 +121,7 @@ func (s *Store) settled(o chain.Outcome, at store.Position, now func() (uint64, 
 // replica or, if that is behind, in the chain. Conflict if the account is elsewhere.
 func (s *Store) base(ctx context.Context, id chain.ID, account string, from uint64) (base, error) {
 	for {
-		held, err := s.db.Account(uint8(id), account)
+		held, err := s.DB.Account(uint8(id), account)
 		switch {
 		case err != nil:
 			return base{}, err
@@ -144,7 +144,7 @@ func (s *Store) base(ctx context.Context, id chain.ID, account string, from uint
 
 // head reads a head from the replica.
 func (s *Store) head(account string) (store.Head, error) {
-	v, err := s.db.View()
+	v, err := s.DB.View()
 	if err != nil {
 		return store.Head{}, err
 	}
@@ -225,7 +225,7 @@ func (s *Store) reserve(ctx context.Context, keyID, account string) error {
 
 // known reports whether the replica has the key as some account's.
 func (s *Store) known(keyID string) (bool, error) {
-	v, err := s.db.View()
+	v, err := s.DB.View()
 	if err != nil {
 		return false, err
 	}
@@ -260,14 +260,14 @@ func (s *Store) setClaim(ctx context.Context, id chain.ID, domain rr.Name, from 
 		return at, nil
 	}
 	return s.settled(o, at, func() (uint64, chain.LSN, error) {
-		held, err := s.db.Claimed(uint8(id), domain)
+		held, err := s.DB.Claimed(uint8(id), domain)
 		return held.Version, chain.LSN(held.LSN), err
 	})
 }
 
 // claimBase is base for a claim.
 func (s *Store) claimBase(ctx context.Context, id chain.ID, domain rr.Name, from uint64) (chain.LSN, error) {
-	held, err := s.db.Claimed(uint8(id), domain)
+	held, err := s.DB.Claimed(uint8(id), domain)
 	switch {
 	case err != nil:
 		return 0, err

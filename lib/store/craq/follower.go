@@ -1,6 +1,7 @@
 package craq
 
 import (
+	"context"
 	"fmt"
 	"strings"
 
@@ -11,13 +12,16 @@ import (
 )
 
 // A follower is the store as the client's feeds see it. It is for one goroutine.
-type follower struct{ *Store }
+type follower struct {
+	*Store
+	ctx context.Context // of the following
+}
 
 var _ client.BatchFollower = follower{}
 
 // Place implements client.Follower.
 func (f follower) Place(id chain.ID) (chain.LSN, chain.Hash) {
-	p := f.db.Place(uint8(id))
+	p := f.DB.Place(uint8(id))
 	return chain.LSN(p.LSN), p.Hash
 }
 
@@ -43,7 +47,7 @@ func (f follower) ApplyAll(batches []client.Batch) error {
 			list = append(list, did)
 		}
 	}
-	positions, err := f.db.Follow(f.ctx, list)
+	positions, err := f.DB.Follow(f.ctx, list)
 	if err != nil {
 		return err
 	}
@@ -68,7 +72,7 @@ func (f follower) ApplyAll(batches []client.Batch) error {
 // would end DNS on all nodes together.
 func (s *Store) leaveOut(err error) {
 	s.unread.Add(1)
-	s.log.Error("what the storage has cannot be read, and is left out", "err", err)
+	s.Log.Error("what the storage has cannot be read, and is left out", "err", err)
 }
 
 // noted looks at the notes that records left.
@@ -83,7 +87,7 @@ func (f follower) noted(list []leveldb.Followed) error {
 
 // Copy implements client.Follower.
 func (f follower) Copy(id chain.ID, begin chain.SnapBegin) (client.Copy, error) {
-	to, err := f.db.Copy(f.ctx, uint8(id))
+	to, err := f.DB.Copy(f.ctx, uint8(id))
 	if err != nil {
 		return nil, err
 	}
@@ -191,7 +195,7 @@ func (c *copying) End() error {
 	if err := c.store.loadMark(); err != nil {
 		return err
 	}
-	c.store.log.Info("chain copied", "chain", c.id, "lsn", c.at.LSN)
+	c.store.Log.Info("chain copied", "chain", c.id, "lsn", c.at.LSN)
 	c.store.waits.reached(c.id, chain.LSN(c.at.LSN))
 	return nil
 }

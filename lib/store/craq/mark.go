@@ -52,7 +52,7 @@ func parseMark(b []byte) (m mark, err error) {
 
 // loadMark looks at what the replica has of a restore.
 func (s *Store) loadMark() error {
-	value, err := s.db.Note(noteRestore)
+	value, err := s.DB.Note(noteRestore)
 	if err != nil {
 		return err
 	}
@@ -62,8 +62,6 @@ func (s *Store) loadMark() error {
 			return err
 		}
 	}
-	if now := value != nil && !m.done; s.restoring.Swap(now) != now {
-		s.log.Info("restoring the storage", "underway", now)
-	}
+	s.Suspend(value != nil && !m.done)
 	return nil
 }

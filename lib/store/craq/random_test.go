@@ -185,7 +185,7 @@ func TestTwoNodes(t *testing.T) {
 		}
 	}
 	checkSame(t, nodes...)
-	if p := nodes[0].position(); p != c.versions(t) {
+	if p := nodes[0].Position(); p != c.versions(t) {
 		t.Errorf("position %d, the sum of all versions is %d", p, c.versions(t))
 	}
 	for i, s := range nodes {
@@ -228,7 +228,7 @@ func TestThreeOnNodes(t *testing.T) {
 	nodes = append(nodes, fresh)
 	// Of claims nobody has asked whether they are everywhere.
 	await(t, "one position", func() bool {
-		return !slices.ContainsFunc(nodes, func(s *Store) bool { return s.position() != nodes[0].position() })
+		return !slices.ContainsFunc(nodes, func(s *Store) bool { return s.Position() != nodes[0].Position() })
 	})
 	checkSame(t, nodes...)
 }
@@ -239,7 +239,7 @@ func checkSame(t *testing.T, nodes ...*Store) {
 	first := backup(t, nodes[0])
 	for _, s := range nodes[1:] {
 		if b := backup(t, s); !bytes.Equal(first, b) {
-			t.Errorf("positions %d and %d; what they hold differs", nodes[0].position(), s.position())
+			t.Errorf("positions %d and %d; what they hold differs", nodes[0].Position(), s.Position())
 		}
 	}
 }

@@ -2,14 +2,13 @@ package craq
 
 import (
 	"context"
-	"crypto/sha256"
 	"fmt"
 	"io"
-	"os"
 	"sync"
 
 	"namecast/lib/chain"
 	"namecast/lib/store"
+	"namecast/lib/store/mirror"
 )
 
 // How much of a restore is under way at a time, in records and in octets of one.
@@ -23,19 +22,19 @@ const (
 // storage does not take. What is broken off later is finished by restoring the
 // same backup again, and until then no node serves.
 func (s *Store) Restore(ctx context.Context, r io.Reader) error {
-	ctx, over, err := s.begin(ctx)
+	ctx, over, err := s.Begin(ctx)
 	if err != nil {
 		return err
 	}
 	defer over()
-	if s.position() != 0 && !s.restoring.Load() {
+	if s.Position() != 0 && !s.Restoring() {
 		return s.notEmpty("it has accounts or claims")
 	}
-	b, err := s.spool(r)
+	b, err := s.Spool(r, fitsRecord)
 	if err != nil {
 		return err
 	}
-	defer b.file.Close()
+	defer b.Close()
 	if err := s.mark(ctx, b); err != nil {
 		return err
 	}
@@ -49,71 +48,20 @@ func (s *Store) notEmpty(why string) error {
 	return fmt.Errorf("restore the storage: %w: %s", store.ErrNotEmpty, why)
 }
 
-// A spooled backup stands whole in a file without a name.
-type spooled struct {
-	file     *os.File
-	sum      [sha256.Size]byte
-	position store.Position
-	versions uint64 // of all accounts and claims together
-}
-
-// spool reads a backup to its end and checks it.
-func (s *Store) spool(r io.Reader) (b *spooled, err error) {
-	f, err := os.CreateTemp(s.dir, "restore")
-	if err != nil {
-		return nil, fmt.Errorf("restore the storage: %w", err)
+// fitsRecord refuses an item that no record takes.
+func fitsRecord(item *store.Item) error {
+	if item.Set == nil {
+		return nil
 	}
-	b = &spooled{file: f}
-	defer func() {
-		if err != nil {
-			f.Close()
-		}
-	}()
-	if err := os.Remove(f.Name()); err != nil {
-		return nil, fmt.Errorf("restore the storage: %w", err)
-	}
-	sum := sha256.New()
-	in, err := store.OpenBackup(io.TeeReader(r, io.MultiWriter(f, sum)))
-	if err != nil {
-		return nil, err
-	}
-	b.position = in.Position()
-	for item, err := range in.Items() {
-		if err != nil {
-			return nil, err
-		}
-		if err := b.check(&item); err != nil {
-			return nil, err
-		}
-	}
-	sum.Sum(b.sum[:0])
-	return b, nil
-}
-
-// check counts an item, or refuses one that no record takes.
-func (b *spooled) check(item *store.Item) error {
-	switch {
-	case item.Head != nil:
-		b.versions += item.Head.Version
-	case item.Claim != nil:
-		b.versions += item.Claim.Claim.Version
-	case item.Set != nil:
-		if _, err := setOp(item); err != nil {
-			return fmt.Errorf("restore the storage: account %q: %s %s: %w", item.Account, item.Set.Owner, item.Set.Type, err)
-		}
+	if _, err := setOp(item); err != nil {
+		return fmt.Errorf("restore the storage: account %q: %s %s: %w", item.Account, item.Set.Owner, item.Set.Type, err)
 	}
 	return nil
 }
 
-// start is the base of positions after the backup is restored.
-func (b *spooled) start() uint64 {
-	after := uint64(b.position) + store.RestoreGap
-	return max(after, b.versions+1) - b.versions
-}
-
 // mark marks the chains as being restored, if they are empty or so marked
 // already.
-func (s *Store) mark(ctx context.Context, b *spooled) error {
+func (s *Store) mark(ctx context.Context, b *mirror.Spooled) error {
 	value, _, err := s.read(ctx, chainRestore, []byte(keyRestore))
 	if err != nil {
 		return err
@@ -125,7 +73,7 @@ func (s *Store) mark(ctx context.Context, b *spooled) error {
 			return err
 		case m.done:
 			return s.notEmpty("a backup was restored before")
-		case m.backup != b.sum:
+		case m.backup != b.Sum:
 			return s.notEmpty("the restoring of another backup was begun and has to be finished with that one")
 		}
 		return nil
@@ -133,7 +81,7 @@ func (s *Store) mark(ctx context.Context, b *spooled) error {
 	if err := s.empty(ctx); err != nil {
 		return err
 	}
-	o, err := s.putMark(ctx, mark{backup: b.sum}, 0)
+	o, err := s.putMark(ctx, mark{backup: b.Sum}, 0)
 	if err == nil && o.Verdict != chain.Applied {
 		err = s.notEmpty("somebody else restores a backup")
 	}
@@ -170,12 +118,12 @@ func (s *Store) empty(ctx context.Context) error {
 }
 
 // unmark puts the mark of a restore that is done, when the replica has it all.
-func (s *Store) unmark(ctx context.Context, b *spooled) error {
+func (s *Store) unmark(ctx context.Context, b *mirror.Spooled) error {
 	value, _, err := s.read(ctx, chainRestore, []byte(keyRestore))
 	if err != nil {
 		return err
 	}
-	done := mark{backup: b.sum, done: true, start: b.start()}
+	done := mark{backup: b.Sum, done: true, start: b.Base()}
 	o, err := s.putMark(ctx, done, value.Version)
 	if err == nil && o.Verdict != chain.Applied {
 		err = s.notEmpty("somebody else restores the same backup")
@@ -197,11 +145,8 @@ type restorer struct {
 }
 
 // restoreAll brings all that the backup holds. What is there already stays.
-func (s *Store) restoreAll(ctx context.Context, b *spooled) error {
-	if _, err := b.file.Seek(0, io.SeekStart); err != nil {
-		return err
-	}
-	in, err := store.OpenBackup(b.file)
+func (s *Store) restoreAll(ctx context.Context, b *mirror.Spooled) error {
+	in, err := b.Open()
 	if err != nil {
 		return err
 	}

@@ -97,7 +97,7 @@ func TestRestoreBrokenOff(t *testing.T) {
 	}
 	c.set(func() { c.down = false })
 	for i, n := range []*Store{s, second} {
-		await(t, "the mark", func() bool { return n.restoring.Load() })
+		await(t, "the mark", func() bool { return n.Restoring() })
 		if _, err := n.View(); !errors.Is(err, store.ErrUnavailable) {
 			t.Errorf("node %d serves half: %v", i, err)
 		}
@@ -111,10 +111,10 @@ func TestRestoreBrokenOff(t *testing.T) {
 	if err := second.Restore(t.Context(), bytes.NewReader(stream)); err != nil {
 		t.Fatalf("the same backup: %v", err)
 	}
-	await(t, "the end of the mark", func() bool { return !s.restoring.Load() })
+	await(t, "the end of the mark", func() bool { return !s.Restoring() })
 	want := at + store.RestoreGap
 	for i, n := range []*Store{s, second, node(t, c, "fresh")} {
-		await(t, "everything", func() bool { return n.position() == want })
+		await(t, "everything", func() bool { return n.Position() == want })
 		got := backup(t, n)
 		if d := diffItems(afterPosition(t, stream), afterPosition(t, got)); d != "" {
 			t.Errorf("node %d: %s", i, d)

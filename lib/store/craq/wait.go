@@ -126,15 +126,5 @@ func (s *Store) propose(ctx context.Context, id chain.ID, conds []chain.Cond, op
 	if err != nil {
 		return outcome, 0, fmt.Errorf("%w: chain %d: %w", store.ErrUnavailable, id, err)
 	}
-	return outcome, s.position(), nil
-}
-
-// position is that of the replica; 0 if it is closed.
-func (s *Store) position() store.Position {
-	v, err := s.db.View()
-	if err != nil {
-		return 0
-	}
-	defer v.Release()
-	return v.Position()
+	return outcome, s.Position(), nil
 }

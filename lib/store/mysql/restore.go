@@ -3,12 +3,11 @@ package mysql
 import (
 	"context"
 	"crypto/rand"
-	"crypto/sha256"
 	"fmt"
 	"io"
-	"os"
 
 	"namecast/lib/store"
+	"namecast/lib/store/mirror"
 )
 
 // restoreOctets is how much of a backup goes into one transaction, about.
@@ -25,82 +24,30 @@ func (s *Store) Restore(ctx context.Context, r io.Reader) error {
 		return err
 	}
 	defer over()
-	b, err := s.spool(r)
+	b, err := s.Spool(r, nil)
 	if err != nil {
 		return err
 	}
-	defer b.file.Close()
-	if err := s.fill(ctx, b); err != nil {
+	defer b.Close()
+	lsn, err := s.fill(ctx, b)
+	if err != nil {
 		return fmt.Errorf("restore the database: %w", verdict(err))
 	}
 	s.kick()
 	// It is restored also if the replica does not have it before ctx ends.
-	_ = s.marks.reach(ctx, b.lsn)
+	_ = s.marks.reach(ctx, lsn)
 	return nil
 }
 
-// A spooled backup stands whole in a file without a name.
-type spooled struct {
-	file     *os.File
-	sum      [sha256.Size]byte
-	position store.Position
-	versions uint64 // of all accounts and claims together
-	lsn      uint64 // that the table of changes begins from
-}
-
-// spool reads a backup to its end and checks it.
-func (s *Store) spool(r io.Reader) (b *spooled, err error) {
-	f, err := os.CreateTemp(s.Dir, "restore")
+// fill marks the tables, fills them and takes the mark away. It gives the LSN that the
+// table of changes begins from.
+func (s *Store) fill(ctx context.Context, b *mirror.Spooled) (lsn uint64, err error) {
+	if lsn, err = s.mark(ctx, b); err != nil {
+		return 0, err
+	}
+	in, err := b.Open()
 	if err != nil {
-		return nil, fmt.Errorf("restore the database: %w", err)
-	}
-	b = &spooled{file: f}
-	defer func() {
-		if err != nil {
-			f.Close()
-		}
-	}()
-	if err := os.Remove(f.Name()); err != nil {
-		return nil, fmt.Errorf("restore the database: %w", err)
-	}
-	sum := sha256.New()
-	in, err := store.OpenBackup(io.TeeReader(r, io.MultiWriter(f, sum)))
-	if err != nil {
-		return nil, err
-	}
-	b.position = in.Position()
-	for item, err := range in.Items() {
-		if err != nil {
-			return nil, err
-		}
-		switch {
-		case item.Head != nil:
-			b.versions += item.Head.Version
-		case item.Claim != nil:
-			b.versions += item.Claim.Claim.Version
-		}
-	}
-	sum.Sum(b.sum[:0])
-	return b, nil
-}
-
-// base is what positions count from after the backup is restored.
-func (b *spooled) base() uint64 {
-	after := uint64(b.position) + store.RestoreGap
-	return max(after, b.versions+1) - b.versions
-}
-
-// fill marks the tables, fills them and takes the mark away.
-func (s *Store) fill(ctx context.Context, b *spooled) error {
-	if err := s.mark(ctx, b); err != nil {
-		return err
-	}
-	if _, err := b.file.Seek(0, io.SeekStart); err != nil {
-		return err
-	}
-	in, err := store.OpenBackup(b.file)
-	if err != nil {
-		return err
+		return 0, err
 	}
 	f := filling{store: s, ctx: ctx}
 	for item, err := range in.Items() {
@@ -108,22 +55,21 @@ func (s *Store) fill(ctx context.Context, b *spooled) error {
 			err = f.item(&item)
 		}
 		if err != nil {
-			return err
+			return 0, err
 		}
 	}
 	if err := f.flush(); err != nil {
-		return err
+		return 0, err
 	}
-	base := b.base()
-	if err := s.rebuild(ctx, base+b.versions); err != nil {
-		return err
+	if err := s.rebuild(ctx, b.Base()+b.Versions); err != nil {
+		return 0, err
 	}
-	return s.unmark(ctx, b, base)
+	return lsn, s.unmark(ctx, lsn, b.Base(), b.Base()+b.Versions)
 }
 
 // unmark takes the mark away. The table of changes begins with a row that stands for
 // all of the backup, so that there is a hash to go on from.
-func (s *Store) unmark(ctx context.Context, b *spooled, base uint64) error {
+func (s *Store) unmark(ctx context.Context, lsn, base, position uint64) error {
 	hash := make([]byte, 16)
 	rand.Read(hash)
 	tx, err := s.db.BeginTx(ctx, nil)
@@ -132,43 +78,42 @@ func (s *Store) unmark(ctx context.Context, b *spooled, base uint64) error {
 	}
 	defer tx.Rollback()
 	if _, err := tx.ExecContext(ctx, `INSERT INTO nc_changes (lsn, hash, id, brought, event) VALUES (?, ?, ?, '', '')`,
-		b.lsn, hash, make([]byte, 16)); err != nil {
+		lsn, hash, make([]byte, 16)); err != nil {
 		return err
 	}
 	if _, err := tx.ExecContext(ctx, `UPDATE nc_state SET restoring = NULL, lsn = ?, hash = ?, base = ?, position = ? WHERE one = 1`,
-		b.lsn, hash, base, base+b.versions); err != nil {
+		lsn, hash, base, position); err != nil {
 		return err
 	}
 	return tx.Commit()
 }
 
 // mark marks the tables as being restored, if they are empty or so marked already,
-// and empties them.
-func (s *Store) mark(ctx context.Context, b *spooled) error {
+// and empties them. It gives the LSN that the table of changes begins from.
+func (s *Store) mark(ctx context.Context, b *mirror.Spooled) (lsn uint64, err error) {
 	tx, err := s.db.BeginTx(ctx, nil)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer tx.Rollback()
 	now, err := readState(ctx, tx, " FOR UPDATE")
 	switch {
 	case err != nil:
-		return err
+		return 0, err
 	case now.restoring == nil && (now.position > 0 || now.lsn > 0):
-		return fmt.Errorf("%w: it has or had accounts or claims", store.ErrNotEmpty)
-	case now.restoring != nil && string(now.restoring) != string(b.sum[:]):
-		return fmt.Errorf("%w: the restoring of another backup was begun and has to be finished with that one", store.ErrNotEmpty)
+		return 0, fmt.Errorf("%w: it has or had accounts or claims", store.ErrNotEmpty)
+	case now.restoring != nil && string(now.restoring) != string(b.Sum[:]):
+		return 0, fmt.Errorf("%w: the restoring of another backup was begun and has to be finished with that one", store.ErrNotEmpty)
 	}
-	b.lsn = now.lsn + 1
-	if _, err := tx.ExecContext(ctx, `UPDATE nc_state SET restoring = ? WHERE one = 1`, b.sum[:]); err != nil {
-		return err
+	if _, err := tx.ExecContext(ctx, `UPDATE nc_state SET restoring = ? WHERE one = 1`, b.Sum[:]); err != nil {
+		return 0, err
 	}
 	for _, table := range []string{"nc_accounts", "nc_sets", "nc_keys", "nc_claims", "nc_changes"} {
 		if _, err := tx.ExecContext(ctx, `DELETE FROM `+table); err != nil {
-			return err
+			return 0, err
 		}
 	}
-	return tx.Commit()
+	return now.lsn + 1, tx.Commit()
 }
 
 // A filling is a backup on its way into the tables.
