@@ -192,6 +192,9 @@ func frrConf(r Router) string {
 	// The defaults want a policy for each neighbour, and a route in the kernel for
 	// each prefix that is sent.
 	c.WriteString(" no bgp ebgp-requires-policy\n no bgp default ipv4-unicast\n no bgp network import-check\n")
+	// Of routes that are alike the one of the least identifier is used, as BIRD does, and
+	// not the oldest: which that is depends on when sessions came up, for each family.
+	c.WriteString(" bgp bestpath compare-routerid\n")
 	for _, n := range r.Neighbors {
 		frrNeighbor(&c, r, n)
 	}
