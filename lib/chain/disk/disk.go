@@ -142,7 +142,7 @@ func (d *Disk) Close() error {
 	close(d.closing)
 	d.mu.Unlock()
 	d.running.Wait()
-	if err := errors.Join(d.ldb.Close(), d.files.Close()); err != nil {
+	if err := errors.Join(ldb.Close(d.ldb, d.Err() != nil), d.files.Close()); err != nil {
 		return fmt.Errorf("close database %q: %w", d.name, ldb.Plain(err))
 	}
 	return nil

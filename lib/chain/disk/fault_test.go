@@ -128,6 +128,7 @@ func sample(t *testing.T) (map[string][]byte, []*model) {
 				t.Fatal(err)
 			}
 		}
+		d.fail(errors.New("so that the end writes nothing, and leaves the journal"))
 		if err := d.Close(); err != nil {
 			t.Fatal(err)
 		}

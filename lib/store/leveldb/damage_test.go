@@ -40,6 +40,7 @@ func sampleFolder(t *testing.T) map[string][]byte {
 				t.Fatal(err)
 			}
 		}
+		db.fail(errors.New("so that the end writes nothing, and leaves the journal"))
 		if err := db.Close(); err != nil {
 			t.Fatal(err)
 		}

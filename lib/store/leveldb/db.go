@@ -188,7 +188,7 @@ func (db *DB) Close() error {
 	db.mu.Lock()
 	db.drop(db.current)
 	db.mu.Unlock()
-	if err := errors.Join(db.ldb.Close(), db.files.Close()); err != nil {
+	if err := errors.Join(ldb.Close(db.ldb, db.Err() != nil), db.files.Close()); err != nil {
 		return fmt.Errorf("close database %q: %w", db.name, ldb.Plain(err))
 	}
 	return nil
