@@ -97,11 +97,12 @@ func Parse(r io.Reader, folder string) (*Plan, error) {
 		if read == nil {
 			err = fmt.Errorf("unknown line %q", l.Record[0].Name)
 		} else {
-			b.words = words{record: l.Record, taken: []string{l.Record[0].Name}}
+			b.words = words{ndb.Words{Record: l.Record}}
+			b.Known(l.Record[0].Name)
 			err = read(b, l.Record[0].Value)
 		}
 		if err == nil {
-			err = b.words.err()
+			err = b.Left(probe.QuestionWords...)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("line %d: %w", l.Number, err)
@@ -142,8 +143,8 @@ func (b *builder) node(name string) (err error) {
 	if c.MinLive, err = b.count("min-live", 0); err != nil {
 		return err
 	}
-	c.Keep, c.Absorb = b.has("keep"), b.has("absorb")
-	nodes, secret, listen := b.get("nodes"), b.get("key"), b.get("listen")
+	c.Keep, c.Absorb = b.Has("keep"), b.Has("absorb")
+	nodes, secret, listen := b.Take("nodes"), b.Take("key"), b.Take("listen")
 	if nodes == "" && secret == "" && listen == "" {
 		return nil
 	}
@@ -205,11 +206,11 @@ func (b *builder) component(name string) (err error) {
 	if _, twice := b.plan.Parts[name]; twice {
 		return fmt.Errorf("component=%q stands twice", name)
 	}
-	part := Part{Restart: b.get("restart")}
+	part := Part{Restart: b.Take("restart")}
 	if part.Limit, err = b.duration("limit", time.Minute); err != nil {
 		return err
 	}
-	pid, file := b.get("pid"), b.get("pid-file")
+	pid, file := b.Take("pid"), b.Take("pid-file")
 	switch {
 	case pid != "" && file != "":
 		return errors.New("pid= and pid-file= exclude each other")
@@ -218,8 +219,8 @@ func (b *builder) component(name string) (err error) {
 	case file != "":
 		part.Pid = probe.PidFile(b.file(file))
 	}
-	c := watch.Component{Name: name, Needs: b.list("needs"), Process: part.Pid != nil, Answers: b.has("answers"),
-		Respawns: b.has("respawns"), Restart: part.Restart != ""}
+	c := watch.Component{Name: name, Needs: b.list("needs"), Process: part.Pid != nil, Answers: b.Has("answers"),
+		Respawns: b.Has("respawns"), Restart: part.Restart != ""}
 	if c.Start, err = b.duration("start", 0); err != nil {
 		return err
 	}
@@ -239,9 +240,9 @@ func (b *builder) outside(kind string) error {
 	if b.plan.Outside != nil {
 		return errors.New("a second outside= line")
 	}
-	d, err := probe.ParseQuestions(b.words.record[1:])
+	d, err := probe.ParseQuestions(b.Record[1:])
 	b.plan.Outside = &probe.DNS{Questions: d}
-	b.words.taken = append(b.words.taken, probe.QuestionWords...)
+	b.Known(probe.QuestionWords...)
 	return err
 }
 

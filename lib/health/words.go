@@ -15,40 +15,12 @@ import (
 	"namecast/lib/watch"
 )
 
-// words are those of a line, and which of them were taken.
-type words struct {
-	record ndb.Record
-	taken  []string
-}
-
-func (w *words) get(name string) string {
-	w.taken = append(w.taken, name)
-	value, _ := w.record.Get(name)
-	return value
-}
-
-func (w *words) has(name string) bool {
-	w.taken = append(w.taken, name)
-	_, ok := w.record.Get(name)
-	return ok
-}
-
-// err refuses words that nobody took, and those that stand twice.
-func (w *words) err() error {
-	for _, a := range w.record {
-		switch {
-		case !slices.Contains(w.taken, a.Name):
-			return fmt.Errorf("unknown word %q", a.Name)
-		case len(w.record.All(a.Name)) > 1 && !slices.Contains(probe.QuestionWords, a.Name):
-			return fmt.Errorf("%s= stands twice", a.Name)
-		}
-	}
-	return nil
-}
+// words are those of a line.
+type words struct{ ndb.Words }
 
 // list takes words with commas between them.
 func (w *words) list(name string) []string {
-	text := w.get(name)
+	text := w.Take(name)
 	if text == "" {
 		return nil
 	}
@@ -57,7 +29,7 @@ func (w *words) list(name string) []string {
 
 // count takes a number of things.
 func (w *words) count(name string, without int) (int, error) {
-	text := w.get(name)
+	text := w.Take(name)
 	if text == "" {
 		return without, nil
 	}
@@ -70,7 +42,7 @@ func (w *words) count(name string, without int) (int, error) {
 
 // rate takes a number of things a second.
 func (w *words) rate(name string) (float64, error) {
-	text := w.get(name)
+	text := w.Take(name)
 	if text == "" {
 		return 0, nil
 	}
@@ -86,7 +58,7 @@ const maxTime = 30 * 24 * time.Hour
 
 // duration takes a time of more than nothing.
 func (w *words) duration(name string, without time.Duration) (time.Duration, error) {
-	text := w.get(name)
+	text := w.Take(name)
 	if text == "" {
 		return without, nil
 	}
@@ -165,12 +137,12 @@ func (b *builder) probe(kind string) error {
 	if !ok {
 		return fmt.Errorf("probe=%q is no kind of probe", kind)
 	}
-	l := Look{Probe: watch.Probe{Component: b.get("component")}}
+	l := Look{Probe: watch.Probe{Component: b.Take("component")}}
 	if err := b.manner(&l.Probe, m); err != nil {
 		return err
 	}
-	label := b.get("label")
-	rest := slices.DeleteFunc(slices.Clone(b.record), func(a ndb.Attr) bool { return slices.Contains(own, a.Name) })
+	label := b.Take("label")
+	rest := slices.DeleteFunc(slices.Clone(b.Record), func(a ndb.Attr) bool { return slices.Contains(own, a.Name) })
 	var err error
 	if kind == "bgp" {
 		l.Name = "bgp"
@@ -201,7 +173,7 @@ func (b *builder) look(l *Look, kind string, rest ndb.Record) error {
 		if a.Name == "key" {
 			rest[i].Value = b.file(a.Value)
 		}
-		b.taken = append(b.taken, a.Name)
+		b.Known(a.Name)
 	}
 	p, err := probe.Parse(kind, rest)
 	if err != nil {
@@ -235,7 +207,7 @@ func (b *builder) manner(p *watch.Probe, m manner) (err error) {
 	if p.Rise, err = b.count("rise", m.rise); err != nil {
 		return err
 	}
-	switch level := b.get("level"); level {
+	switch level := b.Take("level"); level {
 	case "":
 		p.Level = m.level
 	case "fatal":

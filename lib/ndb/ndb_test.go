@@ -125,3 +125,25 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// TestWords: what nobody takes is refused, and what stands twice and may not.
+func TestWords(t *testing.T) {
+	for _, c := range []struct{ name, text, want string }{
+		{"all taken", "probe=dns at=x name=a name=b tcp", ""},
+		{"nobody takes it", "probe=dns at=x colour=red", `unknown word "colour"`},
+		{"twice", "probe=dns at=x at=y", "at= stands twice"},
+	} {
+		lines, err := Parse(strings.NewReader(c.text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := Words{Record: lines[0].Record}
+		w.Known("name")
+		if w.Take("probe") != "dns" || w.Take("at") != "x" || w.Take("missing") != "" || w.Has("tcp") != (c.want == "") {
+			t.Errorf("%s: %+v", c.name, w)
+		}
+		if err := w.Left("name"); c.want == "" && err != nil || c.want != "" && (err == nil || err.Error() != c.want) {
+			t.Errorf("%s: %v, want %q", c.name, err, c.want)
+		}
+	}
+}

@@ -115,6 +115,22 @@ func (c Config) nameServers(base rr.Name) ([]zone.NameServer, error) {
 	return list, nil
 }
 
+// zoneService is the service as the operator describes it.
+func (c *Config) zoneService(base rr.Name) (*zone.Service, error) {
+	ns, err := c.nameServers(base)
+	if err != nil {
+		return nil, err
+	}
+	contact, err := rr.ParseMailbox(c.Contact)
+	if c.Contact == "" {
+		contact, err = rr.MustName("hostmaster").Join(base)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("-contact %q: %w", c.Contact, err)
+	}
+	return &zone.Service{Base: base, NS: ns, Contact: contact}, nil
+}
+
 // admission reads the rule for new accounts from its files.
 func (c Config) admission() (update.Admission, error) {
 	a := update.Admission{Work: c.AdmitWork, DSABits: c.DSABits}

@@ -8,11 +8,9 @@ import (
 	"strings"
 
 	"namecast/lib/private"
-	"namecast/lib/rr"
 	"namecast/lib/status"
 	"namecast/lib/store/leveldb"
 	"namecast/lib/store/mysql"
-	"namecast/lib/zone"
 )
 
 // passwordVariable may have the password of the database.
@@ -90,25 +88,9 @@ func (c *Config) mysqlService() (mysql.Service, error) {
 	}
 	return mysql.Service{
 		Base:  base,
-		Apex:  func(contact rr.Name, ttl, serial uint32) []rr.Set { return z.Apex(contact, ttl, serial) },
+		Apex:  z.Apex,
 		Hosts: z.HostSets(),
 	}, nil
-}
-
-// zoneService is the service as the operator describes it.
-func (c *Config) zoneService(base rr.Name) (*zone.Service, error) {
-	ns, err := c.nameServers(base)
-	if err != nil {
-		return nil, err
-	}
-	contact, err := rr.ParseMailbox(c.Contact)
-	if c.Contact == "" {
-		contact, err = rr.MustName("hostmaster").Join(base)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("-contact %q: %w", c.Contact, err)
-	}
-	return &zone.Service{Base: base, NS: ns, Contact: contact}, nil
 }
 
 // about implements storage.

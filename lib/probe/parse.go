@@ -53,53 +53,26 @@ func Parse(kind string, record ndb.Record) (Probe, error) {
 	if parse == nil {
 		return Probe{}, fmt.Errorf("%w of kind %q", ErrConfig, kind)
 	}
-	w := &words{record: record}
+	w := &words{ndb.Words{Record: record}}
 	p, err := parse(w)
-	if err == nil {
-		err = w.err()
+	if err != nil {
+		return p, err
 	}
-	return p, err
-}
-
-// words are those of a record that no one has taken yet.
-type words struct {
-	record ndb.Record
-	taken  []string
-}
-
-// get takes the word of a name that is there at most once.
-func (w *words) get(name string) string {
-	w.taken = append(w.taken, name)
-	value, _ := w.record.Get(name)
-	return value
-}
-
-// has takes a word without a value.
-func (w *words) has(name string) bool {
-	w.taken = append(w.taken, name)
-	_, ok := w.record.Get(name)
-	return ok
-}
-
-// err refuses words that nobody took, and those that are there twice.
-func (w *words) err() error {
-	for _, a := range w.record {
-		switch {
-		case !slices.Contains(w.taken, a.Name):
-			return fmt.Errorf("%w: unknown word %q", ErrConfig, a.Name)
-		case len(w.record.All(a.Name)) > 1 && !slices.Contains(QuestionWords, a.Name):
-			return fmt.Errorf("%w: %s= stands twice", ErrConfig, a.Name)
-		}
+	if err := w.Left(QuestionWords...); err != nil {
+		return p, fmt.Errorf("%w: %w", ErrConfig, err)
 	}
-	return nil
+	return p, nil
 }
+
+// words are those of a line about a probe.
+type words struct{ ndb.Words }
 
 // QuestionWords are the words about names. They may stand in a line several times.
 var QuestionWords = []string{"name", "type", "rcode", "expect"}
 
 // addr takes an address with its port.
 func (w *words) addr(name string) (netip.AddrPort, error) {
-	text := w.get(name)
+	text := w.Take(name)
 	at, err := netip.ParseAddrPort(text)
 	if err != nil || at.Port() == 0 {
 		return at, fmt.Errorf("%w: %s=%q is not ADDRESS:PORT", ErrConfig, name, text)
@@ -108,12 +81,12 @@ func (w *words) addr(name string) (netip.AddrPort, error) {
 }
 
 func parseDNS(w *words) (p Probe, err error) {
-	d := &DNS{TCP: w.has("tcp")}
+	d := &DNS{TCP: w.Has("tcp")}
 	if d.At, err = w.addr("at"); err != nil {
 		return p, err
 	}
-	w.taken = append(w.taken, QuestionWords...)
-	if d.Questions, err = ParseQuestions(w.record); err != nil {
+	w.Known(QuestionWords...)
+	if d.Questions, err = ParseQuestions(w.Record); err != nil {
 		return p, err
 	}
 	p.Name, p.Look, p.Questions = "dns udp "+d.At.String(), d.Look, d.Questions
@@ -203,11 +176,11 @@ func (q *Question) expect(list []string) error {
 }
 
 func parseUpdate(w *words) (p Probe, err error) {
-	u := &Update{Server: w.get("server")}
+	u := &Update{Server: w.Take("server")}
 	if u.At, err = w.addr("at"); err != nil {
 		return p, err
 	}
-	path, service, owner := w.get("key"), w.get("service"), w.get("owner")
+	path, service, owner := w.Take("key"), w.Take("service"), w.Take("owner")
 	file, err := key.Load(path)
 	if err != nil {
 		return p, err
@@ -242,7 +215,7 @@ func parseUpdate(w *words) (p Probe, err error) {
 
 // url takes the address of a page.
 func (w *words) url() (string, error) {
-	text := w.get("url")
+	text := w.Take("url")
 	u, err := url.Parse(text)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
 		return "", fmt.Errorf("%w: url=%q is not one of http", ErrConfig, text)
@@ -256,7 +229,7 @@ func parseHTTP(w *words) (Probe, error) {
 }
 
 func parseMetric(w *words) (p Probe, err error) {
-	m := &Metric{Name: w.get("metric"), Rises: w.has("rises")}
+	m := &Metric{Name: w.Take("metric"), Rises: w.Has("rises")}
 	if m.URL, err = w.url(); err != nil {
 		return p, err
 	}
@@ -271,7 +244,7 @@ func parseMetric(w *words) (p Probe, err error) {
 }
 
 func parseCounter(w *words) (p Probe, err error) {
-	m := &Metric{Name: w.get("metric")}
+	m := &Metric{Name: w.Take("metric")}
 	if m.URL, err = w.url(); err == nil && m.Name == "" {
 		err = fmt.Errorf("%w: no metric=", ErrConfig)
 	}
@@ -280,7 +253,7 @@ func parseCounter(w *words) (p Probe, err error) {
 
 // number takes a number, or gives what holds without it.
 func (w *words) number(name string, without float64) (float64, error) {
-	text := w.get(name)
+	text := w.Take(name)
 	if text == "" {
 		return without, nil
 	}
@@ -292,7 +265,7 @@ func (w *words) number(name string, without float64) (float64, error) {
 }
 
 func parseCommand(w *words) (Probe, error) {
-	command := w.get("run")
+	command := w.Take("run")
 	if command == "" {
 		return Probe{}, fmt.Errorf("%w: no run=", ErrConfig)
 	}

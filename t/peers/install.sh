@@ -24,6 +24,8 @@ bird bird2
 vtysh frr
 debootstrap debootstrap
 systemd-nspawn systemd-container
+systemd-analyze systemd
+perl perl
 mariadbd mariadb-server galera-4
 pdns_server pdns-server pdns-backend-mysql
 rsync rsync

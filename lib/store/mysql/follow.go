@@ -73,6 +73,9 @@ func (s *Store) follow(ctx context.Context) {
 // catchUp brings the replica what is new, and reports whether there is more. An error
 // of the replica itself ends the store.
 func (s *Store) catchUp(ctx context.Context) (more bool, err error) {
+	if err := s.look(ctx); err != nil {
+		return false, err
+	}
 	asked := time.Since(began)
 	now, err := readState(ctx, s.db, "")
 	if err != nil {
@@ -220,13 +223,25 @@ func (s *Store) trim(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		lsn := s.DB.Place(feed).LSN
-		if lsn <= s.keep {
-			continue
-		}
-		// What is left for the next time, and an error, is of no harm.
-		if _, err := s.db.ExecContext(ctx, `DELETE FROM nc_changes WHERE lsn <= ? ORDER BY lsn LIMIT ?`, lsn-s.keep, trimRows); err != nil {
+		if err := s.shorten(ctx); err != nil {
 			s.Log.Debug("the table of changes could not be shortened", "err", err)
+		}
+	}
+}
+
+// shorten takes away all changes that are too old, in transactions of bounded size.
+func (s *Store) shorten(ctx context.Context) error {
+	lsn := s.DB.Place(feed).LSN
+	if lsn <= s.keep {
+		return nil
+	}
+	for {
+		done, err := s.db.ExecContext(ctx, `DELETE FROM nc_changes WHERE lsn <= ? ORDER BY lsn LIMIT ?`, lsn-s.keep, trimRows)
+		if err != nil {
+			return err
+		}
+		if n, err := done.RowsAffected(); err != nil || n < trimRows {
+			return err
 		}
 	}
 }

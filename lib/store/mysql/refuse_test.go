@@ -9,11 +9,13 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"math/big"
 	"net"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -130,37 +132,166 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// TestReadOnly: of two servers the first takes no changes, as a replica of the other
-// does; changes go to the second.
-func TestReadOnly(t *testing.T) {
+// privateServer runs a server for one test, or skips it.
+func privateServer(t *testing.T, args ...string) *server {
+	t.Helper()
 	theServer(t)
-	dir := t.TempDir()
-	if len(dir) > 70 {
-		dir, _ = os.MkdirTemp("", "nc")
-		t.Cleanup(func() { os.RemoveAll(dir) })
-	}
-	s, err := newServer(dir)
+	dir, err := os.MkdirTemp("", "nc") // short: a socket's path has 108 octets at most
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.start(); err != nil {
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	s, err := newServer(dir)
+	if err == nil {
+		err = s.start(args...)
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.end(syscall.SIGKILL) })
+	return s
+}
+
+// TestReadOnly: a server that takes no changes is said to be that, and is left for the
+// next one, where they are taken.
+func TestReadOnly(t *testing.T) {
+	s := privateServer(t)
 	a := s.database(t)
 	execute(t, a, `CREATE USER nc@localhost`, `GRANT ALL ON `+a.Database+`.* TO nc@localhost`)
+	root := a
 	a.User = "nc"
-	m := newStore(t, a)
-	execute(t, Address{User: "root", Hosts: a.Hosts, Database: a.Database}, `SET GLOBAL read_only = 1`)
+	alone := newStore(t, a)
+	execute(t, root, `SET GLOBAL read_only = 1`)
 	short, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
-	_, err = m.Commit(short, storetest.Change(storetest.Account(1), 1))
-	if !errors.Is(err, store.ErrUnavailable) || !strings.Contains(err.Error(), "takes no changes") && !strings.Contains(err.Error(), "deadline") {
+	if _, err := alone.Commit(short, storetest.Change(storetest.Account(1), 1)); !errors.Is(err, store.ErrUnavailable) {
 		t.Errorf("commit: %v", err)
 	}
-	execute(t, Address{User: "root", Hosts: a.Hosts, Database: a.Database}, `SET GLOBAL read_only = 0`)
-	if _, err := m.Commit(t.Context(), storetest.Change(storetest.Account(2), 1)); err != nil {
-		t.Errorf("commit when it takes changes again: %v", err)
+	_, err := alone.db.Exec(`UPDATE nc_state SET lsn = lsn`)
+	if !elsewhere(err) || !passing(err) || !strings.Contains(cause(err).Error(), "takes no changes") {
+		t.Errorf("the server's error: %v", err)
+	}
+	// The second host is the same server by another way.
+	other := newRelay(t, a.Hosts[0])
+	both := via(a, other)
+	both.Hosts = []string{a.Hosts[0], other.path}
+	m := newStore(t, both)
+	done := make(chan error, 1)
+	go func() {
+		_, err := m.Commit(t.Context(), storetest.Change(storetest.Account(2), 1))
+		done <- err
+	}()
+	until(t, "the other host", func() bool { return other.count() > 0 })
+	execute(t, root, `SET GLOBAL read_only = 0`)
+	if err := <-done; err != nil {
+		t.Errorf("commit when a server takes changes: %v", err)
+	}
+}
+
+// TestSettle: what the service says of itself is in all zones, the old is gone, and who
+// says the same again writes nothing.
+func TestSettle(t *testing.T) {
+	a := theServer(t).database(t)
+	account, domain := storetest.Account(1), rr.MustName("example.com")
+	service := testService()
+	run := func(f func(s *Store)) {
+		t.Helper()
+		s, err := Open(filepath.Join(t.TempDir(), "db"), Options{Address: a, Service: service})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Ready(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		f(s)
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	rows := func(s *Store) string {
+		t.Helper()
+		var all []string
+		err := each(t.Context(), s.db, func(scan func(...any) error) error {
+			var id int
+			var name, kind, content string
+			err := scan(&id, &name, &kind, &content)
+			all = append(all, fmt.Sprintln(id, name, kind, content))
+			return err
+		}, `SELECT id, name, IFNULL(type, ''), IFNULL(content, '') FROM records ORDER BY id`)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.Join(all, "")
+	}
+	var first string
+	run(func(s *Store) {
+		if _, err := s.SetClaim(t.Context(), domain, 0, store.Claim{Version: 1, Account: account}); err != nil {
+			t.Fatal(err)
+		}
+		c := storetest.Change(account, 1, storetest.Set("www", 1, "\x01\x02\x03\x04"))
+		c.Head.Domains = []store.Domain{{Name: domain, Contact: rr.MustName("a.b"), TTL: 60}}
+		if _, err := s.Commit(t.Context(), c); err != nil {
+			t.Fatal(err)
+		}
+		first = rows(s)
+	})
+	run(func(s *Store) {
+		if got := rows(s); got != first {
+			t.Errorf("rows were written anew:\n%s\nwere\n%s", got, first)
+		}
+	})
+	was := service.Apex
+	service.Apex = func(contact rr.Name, ttl, serial uint32) []rr.Set {
+		sets := was(contact, ttl, serial)
+		sets[1].Data = []rr.Data{rr.NameData(rr.MustName("a.dns.namecast.example"))}
+		return sets
+	}
+	service.Hosts = []rr.Set{{Owner: rr.MustName("a.dns"), Type: rr.TypeA, TTL: 3600, Data: []rr.Data{"\xc0\x00\x02\x02"}}}
+	run(func(s *Store) {
+		got := rows(s)
+		for _, want := range []string{" example.com NS a.dns.namecast.example.", " namecast.example NS a.dns.namecast.example.", " a.dns.namecast.example A 192.0.2.2", " dns.namecast.example  ", " www.example.com A 1.2.3.4"} {
+			if strings.Count(got, want) != 1 {
+				t.Errorf("not once %q in\n%s", want, got)
+			}
+		}
+		if strings.Contains(got, " ns1.namecast.example A") || strings.Contains(got, "NS ns1.") {
+			t.Errorf("the old name server is still there:\n%s", got)
+		}
+	})
+}
+
+// TestShorten: all changes that are too old go, however many they are.
+func TestShorten(t *testing.T) {
+	s, err := Open(filepath.Join(t.TempDir(), "db"), Options{Address: theServer(t).database(t), Service: testService(), Keep: 5})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if err := s.Ready(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	const each = trimRows/10 + 2 // together more than go at once
+	var accounts sync.WaitGroup
+	for n := range 10 {
+		accounts.Go(func() {
+			for v := uint64(1); v <= each; v++ {
+				if _, err := s.Commit(t.Context(), storetest.Change(storetest.Account(n), v)); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	accounts.Wait()
+	if err := s.shorten(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	var n, least int
+	if err := s.db.QueryRow(`SELECT COUNT(*), MIN(lsn) FROM nc_changes`).Scan(&n, &least); err != nil {
+		t.Fatal(err)
+	}
+	if n != 5 || least != 10*each-4 {
+		t.Errorf("%d changes from LSN %d, want 5 from %d", n, least, 10*each-4)
 	}
 }
 

@@ -100,6 +100,13 @@ func (r *relay) end(conns ...net.Conn) {
 	}
 }
 
+// count is how many connections there are.
+func (r *relay) count() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.conns) / 2
+}
+
 // cut ends all connections.
 func (r *relay) cut() {
 	r.mu.Lock()

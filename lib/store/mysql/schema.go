@@ -24,7 +24,8 @@ var migrations = [schemaVersion][]string{{
 		hash BINARY(16) NOT NULL,
 		position BIGINT UNSIGNED NOT NULL,
 		base BIGINT UNSIGNED NOT NULL,
-		restoring VARBINARY(32) NULL
+		restoring VARBINARY(32) NULL,
+		service BLOB NOT NULL
 	) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4`,
 	`CREATE TABLE IF NOT EXISTS nc_accounts (
 		account VARBINARY(63) PRIMARY KEY,
@@ -117,7 +118,7 @@ func migrate(ctx context.Context, db *sql.DB, domain rr.Name) error {
 			return fmt.Errorf("tables of PowerDNS: %w", err)
 		}
 	}
-	if _, err := db.ExecContext(ctx, `INSERT IGNORE INTO nc_state VALUES (1, ?, 0, ?, 0, 0, NULL)`,
+	if _, err := db.ExecContext(ctx, `INSERT IGNORE INTO nc_state VALUES (1, ?, 0, ?, 0, 0, NULL, '')`,
 		string(domain.Lower()), make([]byte, 16)); err != nil {
 		return err
 	}

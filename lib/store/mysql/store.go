@@ -47,7 +47,8 @@ type Store struct {
 	jobs chan *job
 	kept *job // that did not fit into the last transaction; of the goroutine of commits
 
-	told    teller // of the goroutine that follows
+	told    teller      // of the goroutine that follows
+	looked  atomic.Bool // the tables are known to be this service's
 	marks   marks
 	kicked  chan struct{}
 	closing sync.Once
@@ -91,18 +92,18 @@ func Open(dir string, o Options) (*Store, error) {
 	if s.db, err = open(o.Address, o.Password); err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), openTime)
-	defer cancel()
-	if err = s.look(ctx); err != nil && !passing(err) {
-		return nil, errors.Join(fmt.Errorf("database %q: %w", o.Address.Database, cause(err)), s.db.Close())
-	}
-	away := err
 	s.Mirror, err = mirror.Open(dir, mirror.Options{Service: Follows(o.Service.Base), Replica: o.Replica, Log: o.Log})
 	if err != nil {
 		return nil, errors.Join(err, s.db.Close())
 	}
-	if away != nil {
-		s.Log.Error("the database cannot be reached", "err", cause(away))
+	ctx, cancel := context.WithTimeout(context.Background(), openTime)
+	defer cancel()
+	switch err := s.look(ctx); {
+	case err == nil:
+	case passing(err):
+		s.Log.Error("the database cannot be reached", "err", cause(err))
+	default:
+		return nil, errors.Join(fmt.Errorf("database %q: %w", o.Address.Database, cause(err)), s.Mirror.Close(), s.db.Close())
 	}
 	s.marks.reached(s.DB.Place(feed).LSN)
 	s.Go(s.commits)
@@ -115,15 +116,20 @@ func Open(dir string, o Options) (*Store, error) {
 func Follows(base rr.Name) string { return "mysql " + base.Lower().String() }
 
 // look refuses a database that is not this service's, or not of this program, and
-// has its zones say what the service says.
+// has its zones say what the service says. Once it has succeeded it does nothing.
 func (s *Store) look(ctx context.Context) error {
+	if s.looked.Load() {
+		return nil
+	}
 	if err := checkSchema(ctx, s.db.DB); err != nil {
 		return err
 	}
 	if err := sameDomain(ctx, s.db.DB, s.service.Base); err != nil {
 		return err
 	}
-	return s.service.settle(ctx, s.db.DB)
+	err := s.settle(ctx)
+	s.looked.Store(err == nil)
+	return err
 }
 
 // Stale is for how long the replica may have missed changes: the time since it
