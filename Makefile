@@ -71,8 +71,8 @@ trial:
 # Every way in which an anycast node fails, before real routers, LAB times each; and
 # an hour in which nothing may. Needs root, and a machine with nothing else to do.
 lab:
-	go test -count=1 -v -timeout 0 -run /table ./t/anycast -n $(LAB) -judge -write $(CURDIR)/t/anycast/results.md
-	go test -count=1 -v -timeout 0 -run /soak ./t/anycast -soak $(TIME)
+	go test -count=1 -v -timeout 0 -run /table ./t/anycast -args -n $(LAB) -judge -write $(CURDIR)/t/anycast/results.md
+	go test -count=1 -v -timeout 0 -run /soak ./t/anycast -args -soak $(TIME)
 
 # A service whose storage nodes are killed, for ENDURE.
 endure:

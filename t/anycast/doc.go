@@ -23,8 +23,8 @@
 // # Running it
 //
 //	go test ./t/anycast                             each row once
-//	go test ./t/anycast -n 30 -judge -timeout 0     the table's bounds are judged
-//	go test ./t/anycast -n 30 -judge -timeout 0 -run /table -write results.md
+//	go test -timeout 0 ./t/anycast -args -n 30 -judge     the table's bounds are judged
+//	go test -timeout 0 -run /table ./t/anycast -args -n 30 -judge -write results.md
 //	go test ./t/anycast -run /soak -soak 1h -timeout 0
 //
 // It needs what package lab needs, and BIRD (Debian's package bird2); some rows

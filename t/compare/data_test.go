@@ -16,6 +16,7 @@ type account struct {
 	deleted bool   // its records are deleted again
 	name    string // given by nc-keygen -hash
 	file    string // of the key
+	server  string // where it sends updates
 }
 
 // accounts are the data of the test. Each line is there for a case; the

@@ -37,11 +37,17 @@ func startNode(t *testing.T, bin string, all []*account, args ...string) (dnsAdd
 	}
 	words := tools.Serve(t, bin, dir, append([]string{"-grant", granted, "-dnssec", "none", "-id", "node-1", "-ns", nameServers}, args...)...).Words
 	for _, a := range all {
-		server := base + "@" + words["nup"]
-		packets := run(t, a.update(), bin+"/nc-sign", "-k", a.file, "-s", server)
-		run(t, packets, bin+"/nc-send", "-s", server)
+		a.server = base + "@" + words["nup"]
+		a.send(t, bin, a.update())
 	}
 	return words["dns"]
+}
+
+// send has the account send update text.
+func (a *account) send(t *testing.T, bin, text string) {
+	t.Helper()
+	packets := run(t, text, bin+"/nc-sign", "-k", a.file, "-s", a.server)
+	run(t, packets, bin+"/nc-send", "-s", a.server)
 }
 
 // secret is an Ed25519 key in PEM, always the same for the same name: so the

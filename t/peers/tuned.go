@@ -1,6 +1,7 @@
 package peers
 
 import (
+	"net"
 	"strings"
 	"testing"
 )
@@ -16,6 +17,23 @@ func NSDTuned(t testing.TB, zones map[string]string, lines ...string) *Server {
 		},
 		args: func(conf string) []string { return []string{"-d", "-c", conf} },
 	}.run(t, zones)
+}
+
+// NSDSecondary is NSD as a secondary of a server, for a zone of which it begins with a
+// text; it takes notifications and transfers from there.
+func NSDSecondary(t testing.TB, zone, text, primary string) *Server {
+	t.Helper()
+	host, port, err := net.SplitHostPort(primary)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return kind{
+		name: "nsd", program: "nsd", version: []string{"-v"},
+		config: func(dir string, at int, z []string) string {
+			return nsdConfig(dir, at, z) + "\tallow-notify: " + host + " NOKEY\n\trequest-xfr: AXFR " + host + "@" + port + " NOKEY\n"
+		},
+		args: func(conf string) []string { return []string{"-d", "-c", conf} },
+	}.run(t, map[string]string{zone: text})
 }
 
 // KnotTuned is Knot with modules for all zones: names of modules to their

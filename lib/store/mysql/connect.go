@@ -140,6 +140,12 @@ const (
 	killed           = 1927
 )
 
+var (
+	errReadOnly = &mysql.MySQLError{Number: readOnlyServer, Message: "read_only is set"}
+	// errBehind is of a server that has not yet what this node had of another one.
+	errBehind = errors.New("the server is a replica that lags")
+)
+
 // number is that of a server's error; 0 if it is none.
 func number(err error) uint16 {
 	var e *mysql.MySQLError
@@ -156,7 +162,8 @@ func passing(err error) bool {
 	case 0:
 		var n net.Error
 		return errors.Is(err, driver.ErrBadConn) || errors.Is(err, mysql.ErrInvalidConn) || errors.Is(err, io.EOF) ||
-			errors.Is(err, io.ErrUnexpectedEOF) || errors.As(err, &n) || errors.Is(err, sql.ErrConnDone)
+			errors.Is(err, io.ErrUnexpectedEOF) || errors.As(err, &n) ||
+			errors.Is(err, sql.ErrConnDone) || errors.Is(err, errBehind)
 	case notReady, lockWait, deadlock, readOnlyServer, readOnlyMode, readOnlyTransact, shutdown, tooManyConns,
 		diskFull, tableFull, interrupted, killed:
 		return true

@@ -90,6 +90,9 @@ func (s *Store) catchUp(ctx context.Context) (more bool, err error) {
 	if now.restoring != nil {
 		return false, nil
 	}
+	if err := now.behind(have); err != nil {
+		return false, err
+	}
 	list, last, err := s.changes(ctx, have)
 	if err != nil {
 		return false, err
@@ -108,6 +111,16 @@ func (s *Store) catchUp(ctx context.Context) (more bool, err error) {
 	}
 	s.currentAt(ctx, asked)
 	return false, nil
+}
+
+// behind refuses a server that takes no changes and has less than the replica: it is a
+// replica as well, and will catch up, or be given the rest. One that takes changes and
+// has less went back, as to a backup, and what it has counts.
+func (s state) behind(have leveldb.Place) error {
+	if s.readOnly && s.lsn < have.LSN {
+		return errBehind
+	}
+	return nil
 }
 
 // currentAt notes that the replica has had everything at a time.
@@ -182,6 +195,9 @@ func (s *Store) copy(ctx context.Context) error {
 	now, err := readState(ctx, tx, "")
 	if err != nil || now.restoring != nil {
 		return err
+	}
+	if err := now.behind(s.DB.Place(feed)); err != nil {
+		return err // another connection than that which asked, to another server
 	}
 	s.Log.Info("the replica is made anew", "lsn", now.lsn)
 	to, err := s.DB.Copy(ctx, feed)

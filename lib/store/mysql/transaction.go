@@ -41,6 +41,7 @@ type state struct {
 	position  uint64
 	base      uint64
 	restoring []byte
+	readOnly  bool // of the server: it is a replica of the one that is written
 }
 
 // An accountRow is what a transaction knows of an account.
@@ -82,6 +83,9 @@ func (t *transaction) run(ctx context.Context) (err error) {
 	if t.state, err = readState(ctx, t.tx, " FOR UPDATE"); err != nil {
 		return err
 	}
+	if t.state.readOnly {
+		return errReadOnly // which a user with all privileges is not told by the server
+	}
 	if err := t.read(); err != nil {
 		return err
 	}
@@ -100,11 +104,13 @@ func (t *transaction) run(ctx context.Context) (err error) {
 	return t.tx.Commit()
 }
 
-// readState reads the row of nc_state.
+// readState reads the row of nc_state, and whether the server takes changes.
 func readState(ctx context.Context, q querier, lock string) (s state, err error) {
 	var hash []byte
-	err = q.QueryRowContext(ctx, `SELECT lsn, hash, position, base, restoring FROM nc_state WHERE one = 1`+lock).
-		Scan(&s.lsn, &hash, &s.position, &s.base, &s.restoring)
+	var readOnly string
+	err = q.QueryRowContext(ctx, `SELECT lsn, hash, position, base, restoring, @@global.read_only FROM nc_state WHERE one = 1`+lock).
+		Scan(&s.lsn, &hash, &s.position, &s.base, &s.restoring, &readOnly)
+	s.readOnly = readOnly != "0" && readOnly != "OFF"
 	if err == nil && len(hash) != len(s.hash) {
 		err = fmt.Errorf("%w: hash of %d octets", store.ErrDamaged, len(hash))
 	}
