@@ -11,7 +11,7 @@ LAB         = 30
 PREFIX      = /usr/local
 ONCE        =
 
-.PHONY: all demo test tools check race vuln cover fuzz sim model hostile bench bench-short bench-check bench-million bench-chain bench-chain-short trial lab endure profile install clean
+.PHONY: all demo test tools check race vuln cover fuzz sim model hostile bench bench-short bench-check bench-million bench-chain bench-chain-short bench-paper trial lab endure profile install clean
 
 all:
 	@mkdir -p bin
@@ -63,6 +63,10 @@ bench-chain:
 
 bench-chain-short:
 	@go run ./t/bench/chain -short
+
+# The paper's figures 5 and 6, today.
+bench-paper:
+	go test -count=1 -v -timeout 0 ./t/bench/paper -args -time 10s -rounds 3 -write $(CURDIR)/t/bench/results/paper
 
 # Faults done to real nodes of nc-chain, TRIALS of them; needs root.
 trial:

@@ -50,7 +50,8 @@
 // all rights in the database for it, and afterwards SELECT, INSERT, UPDATE and DELETE.
 // The password is the one line of the -store-password file, or in
 // $NAMECAST_STORE_PASSWORD. Of several hosts one is used, and the next when that fails
-// or takes no changes. Behind '?' may stand, with '&' between them: socket=PATH instead
+// or takes no changes: members of a Galera cluster, or the server that is written and
+// its read replicas. While only those are there, updates are told to try again. Behind '?' may stand, with '&' between them: socket=PATH instead
 // of hosts; tls=on or off (on, except for this machine); ca=FILE, of whom the server's
 // certificate has to be; cert=FILE and key=FILE, the node's own. The tables are also
 // those of PowerDNS's generic MySQL backend: a PowerDNS over the same database answers

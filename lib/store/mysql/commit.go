@@ -86,17 +86,17 @@ func (s *Store) put(ctx context.Context, j *job) (store.Position, error) {
 	select {
 	case s.jobs <- j:
 	case <-ctx.Done():
-		return 0, waited(ctx)
+		return 0, s.waited(ctx)
 	}
 	select {
 	case <-j.done:
 	case <-ctx.Done():
-		return 0, waited(ctx)
+		return 0, s.waited(ctx)
 	}
 	if j.err != nil {
 		// Who is told that the account is elsewhere is to find it so in the replica.
 		if j.behind > 0 && s.marks.reach(ctx, j.behind) != nil {
-			return 0, waited(ctx)
+			return 0, s.waited(ctx)
 		}
 		return 0, j.err
 	}
@@ -107,7 +107,11 @@ func (s *Store) put(ctx context.Context, j *job) (store.Position, error) {
 	return store.Position(j.at), nil
 }
 
-func waited(ctx context.Context) error {
+// waited is the error of who waited in vain, with what keeps changes from being made.
+func (s *Store) waited(ctx context.Context) error {
+	if why := s.trouble.Load(); why != nil {
+		return fmt.Errorf("%w: %w: %w", store.ErrUnavailable, context.Cause(ctx), *why)
+	}
 	return fmt.Errorf("%w: %w", store.ErrUnavailable, context.Cause(ctx))
 }
 
@@ -180,7 +184,7 @@ const (
 func (s *Store) commitAll(ctx context.Context, jobs []*job) {
 	pause := leastPause
 	for {
-		if jobs = wanted(jobs); len(jobs) == 0 {
+		if jobs = s.wanted(jobs); len(jobs) == 0 {
 			return
 		}
 		t := transaction{store: s, jobs: jobs}
@@ -230,11 +234,11 @@ func (s *Store) pause(ctx context.Context, d *time.Duration) bool {
 }
 
 // wanted leaves out jobs that nobody waits for any more.
-func wanted(jobs []*job) []*job {
+func (s *Store) wanted(jobs []*job) []*job {
 	var list []*job
 	for _, j := range jobs {
 		if j.ctx.Err() != nil {
-			j.finish(waited(j.ctx))
+			j.finish(s.waited(j.ctx))
 			continue
 		}
 		list = append(list, j)

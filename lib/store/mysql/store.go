@@ -47,6 +47,8 @@ type Store struct {
 	jobs chan *job
 	kept *job // that did not fit into the last transaction; of the goroutine of commits
 
+	trouble atomic.Pointer[error] // why the last transaction failed, if it was by no other's fault
+
 	told    teller      // of the goroutine that follows
 	looked  atomic.Bool // the tables are known to be this service's
 	marks   marks
@@ -154,10 +156,19 @@ func (s *Store) Close() error {
 
 // counted counts a transaction that was tried.
 func (s *Store) counted(err error) {
-	if err == nil {
-		s.count.transactions.Add(1)
-	} else {
+	if err != nil {
 		s.count.retries.Add(1)
+		if n := number(err); passing(err) && n != deadlock && n != lockWait {
+			why := cause(err)
+			if s.trouble.Swap(&why) == nil {
+				s.Log.Error("changes cannot be committed, they are tried again", "err", why)
+			}
+		}
+		return
+	}
+	s.count.transactions.Add(1)
+	if s.trouble.Swap(nil) != nil {
+		s.Log.Info("changes can be committed again")
 	}
 }
 
