@@ -7,16 +7,14 @@ import (
 	"net"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"namecast/lib/cli"
 	"namecast/lib/control"
+	"namecast/lib/private"
 	"namecast/lib/status"
 	"namecast/lib/watch"
 )
@@ -67,7 +65,7 @@ func (d *daemon) now() time.Duration { return time.Since(d.started) + clockBase 
 
 // open binds and locks what the daemon needs.
 func (d *daemon) open(p *Plan) (err error) {
-	if d.lock, err = lock(d.Dir); err != nil {
+	if d.lock, err = private.Lock(d.Dir); err != nil {
 		return err
 	}
 	if d.operator, err = control.Listen(d.Dir); err != nil {
@@ -116,39 +114,6 @@ func beatOf(p *Plan) time.Duration {
 	return 3 * repeat
 }
 
-// lock takes the folder for this process.
-func lock(dir string) (*os.File, error) {
-	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return nil, fmt.Errorf("lock the folder: %w", err)
-	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		f.Close()
-		return nil, fmt.Errorf("%w: %q: %w", ErrLocked, dir, err)
-	}
-	return f, nil
-}
-
-// A parts is goroutines of which each has to last: with the first that ends, all
-// are ended.
-type parts struct {
-	sync.WaitGroup
-	end context.CancelFunc
-	mu  sync.Mutex
-	err error
-}
-
-func (p *parts) run(part func() error) {
-	p.Go(func() {
-		if err := part(); err != nil && !errors.Is(err, context.Canceled) {
-			p.mu.Lock()
-			p.err = errors.Join(p.err, err)
-			p.mu.Unlock()
-		}
-		p.end()
-	})
-}
-
 // serve runs all parts until ctx ends or one of them cannot go on.
 func (d *daemon) serve(ctx context.Context) error {
 	if err := d.openLink(); err != nil {
@@ -167,15 +132,15 @@ func (d *daemon) serve(ctx context.Context) error {
 		part := d.loop.plan.Parts[r.Component]
 		d.restarts.Go(func() { d.restart(ctx, part, r.Component) })
 	}
-	all := &parts{end: cancel}
-	all.run(func() error { return d.loop.run(ctx) })
-	all.run(func() error { return d.keepLooking(ctx) })
-	all.run(func() error { return d.operator.Serve(ctx, d.answers()) })
+	all := &cli.Parts{End: cancel}
+	all.Run(func() error { return d.loop.run(ctx) })
+	all.Run(func() error { return d.keepLooking(ctx) })
+	all.Run(func() error { return d.operator.Serve(ctx, d.answers()) })
 	if d.peers != nil {
-		all.run(func() error { return d.peers.hear(ctx, d.loop.send) })
+		all.Run(func() error { return d.peers.hear(ctx, d.loop.send) })
 	}
 	if d.http != nil {
-		all.run(func() error { return d.page().Serve(ctx, d.http) })
+		all.Run(func() error { return d.page().Serve(ctx, d.http) })
 	}
 	d.ready()
 	<-ctx.Done()
@@ -184,7 +149,7 @@ func (d *daemon) serve(ctx context.Context) error {
 	d.restarts.Wait()
 	stop()
 	last.Wait()
-	return all.err
+	return all.Err()
 }
 
 // openLink begins to write to standard output, if there is no socket of nc-bgp.

@@ -15,6 +15,8 @@ import (
 	"log/slog"
 	"os"
 	"syscall"
+
+	"namecast/lib/private"
 )
 
 // What a run ends with, and what an operator's command says.
@@ -24,7 +26,7 @@ var (
 	// ErrOutput: route lines cannot be written any more.
 	ErrOutput = errors.New("the reader of the route lines does not take them")
 	// ErrLocked: another process watches with the same folder.
-	ErrLocked = errors.New("another process has the folder")
+	ErrLocked = private.ErrLocked
 	// ErrNotAnnounced: a prefix is not announced for everybody. What there is to
 	// say was printed.
 	ErrNotAnnounced = errors.New("")
