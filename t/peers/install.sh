@@ -28,6 +28,7 @@ systemd-analyze systemd
 perl perl
 mariadbd mariadb-server galera-4
 pdns_server pdns-server pdns-backend-mysql
+chromium chromium
 rsync rsync
 javac default-jdk-headless'
 
