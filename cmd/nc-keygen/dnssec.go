@@ -20,7 +20,7 @@ type dnssecForms struct{ secret, next, ds bool }
 
 func (f *dnssecForms) register(fs *flag.FlagSet) {
 	fs.BoolVar(&f.secret, "dnssec", false, "make a secret of DNSSEC keys")
-	fs.BoolVar(&f.next, "next", false, "with -dnssec, -ca: add keys to the secret on standard input")
+	fs.BoolVar(&f.next, "next", false, "with -dnssec, -ca, -group: add keys to the secret on standard input")
 	fs.BoolVar(&f.ds, "ds", false, "print DS records of zones from the secret on standard input")
 }
 
@@ -35,7 +35,7 @@ func (f dnssecForms) check(o options, zones []string) error {
 	case f.ds && (f.secret || f.next):
 		return cli.UsageError("-dnssec and -ds exclude each other")
 	case f.next && !f.secret:
-		return cli.UsageError("-next is for -dnssec and -ca")
+		return cli.UsageError("-next is for -dnssec, -ca and -group")
 	case f.ds && len(zones) == 0:
 		return cli.UsageError("no zone: write its name after -ds")
 	case !f.ds && len(zones) > 0:

@@ -9,6 +9,7 @@
 //	nc-keygen -admit file [-server server] < key
 //	nc-keygen -dnssec [-next] [-o file] [< secret] [> file]
 //	nc-keygen -ds zone... < secret
+//	nc-keygen -group name [-next] [-o file] [< old] [> file]
 //	nc-keygen -ca [-o file] cluster [> file]
 //	nc-keygen -ca -next [-o file] < authority [> file]
 //	nc-keygen -ca -roots < authority
@@ -59,6 +60,12 @@
 // signs a day later; when all have renewed, the two blocks of the old one can be
 // deleted from the file. With -roots the certificates alone are printed.
 //
+// With -group the key of a group of machines that run nc-peer is made: 1 to 63 of a-z,
+// 0-9 and inner hyphens name it. The file is the same on all of them, and makes who has
+// it a member. With -next the keys on standard input are written with a new one in
+// front, which is used from then on, while the up to three behind it still open what
+// others send. When all machines have the new file, delete the old lines.
+//
 // Exit status: 0 done, 1 the key is refused or something would be overwritten,
 // 2 wrong usage, 111 no room on the disk: try again.
 //
@@ -70,6 +77,7 @@
 //	openssl genpkey -algorithm ed25519 | nc-keygen -import -o me.key
 //	nc-keygen -ds example.com < dnssec.secret
 //	nc-keygen -pub < me.key | nc-keygen -admit token.secret -server namecast.example
+//	nc-keygen -group lab -o lab.key
 //	nc-keygen -ca -o ca.key c1
 //	nc-keygen -ca -issue -host n1.example.net,192.0.2.1 -o n1.pem node/n1 < ca.key
 //	nc-keygen -ca -join -o n2.token node/n2 < ca.key
@@ -98,11 +106,20 @@ func run(ctx context.Context, fs *flag.FlagSet, parse func() error) error {
 	var o options
 	var d dnssecForms
 	var c caForms
+	var g groupForms
 	o.register(fs)
 	d.register(fs)
 	c.register(fs)
+	g.register(fs)
 	if err := cli.Parse(fs, parse, maxZones); err != nil {
 		return err
+	}
+	if g.given {
+		if err := g.check(o, d, c, fs.Args()); err != nil {
+			return err
+		}
+		g.next = d.next
+		return g.run(o)
 	}
 	if c.asked() {
 		c.next = d.next
