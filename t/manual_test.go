@@ -18,7 +18,7 @@ import (
 // comment, word for word, that the flags follow it, and that the README
 // names the tool.
 func TestManuals(t *testing.T) {
-	bin := tools.Build(t, "nc-chain", "nc-bgp", "nc-watch")
+	bin := tools.Build(t, "nc-chain", "nc-bgp", "nc-watch", "nc-peer")
 	readme, err := os.ReadFile("../README.md")
 	if err != nil {
 		t.Fatal(err)

@@ -21,7 +21,7 @@ var update = flag.Bool("update", false, "rewrite the expected output in testdata
 
 // TestTools runs the scripts of testdata over the built tools.
 func TestTools(t *testing.T) {
-	bin := tools.Build(t, "nc-chain", "nc-bgp", "nc-watch")
+	bin := tools.Build(t, "nc-chain", "nc-bgp", "nc-watch", "nc-peer")
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata",
 		UpdateScripts:       *update,

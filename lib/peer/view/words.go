@@ -1,0 +1,48 @@
+package view
+
+import (
+	"fmt"
+	"html/template"
+	"strings"
+	"time"
+)
+
+// words are what the page says of figures; words.js says the same.
+var words = template.FuncMap{
+	"short":    short,
+	"span":     span,
+	"percent":  percent,
+	"ready":    func(s State) string { return percent(uint64(s.Answerable), uint64(s.Of)) },
+	"answered": func(c Counters) uint64 { return c.Fresh + c.Stale + c.Peer + c.Iterated },
+	"join":     func(s []string) string { return strings.Join(s, ", ") },
+	"ms":       func(f float64) string { return fmt.Sprintf("%.1f ms", f) },
+}
+
+// short is enough of a NodeID to tell members apart.
+func short(id string) string { return id[:min(len(id), 4)] }
+
+// span says a time in the two largest of its units.
+func span(seconds float64) string {
+	d := time.Duration(seconds * float64(time.Second)).Truncate(time.Second)
+	h, m, s := int(d.Hours()), int(d.Minutes())%60, int(d.Seconds())%60
+	switch {
+	case h >= 48:
+		return fmt.Sprintf("%d d %d h", h/24, h%24)
+	case h > 0:
+		return fmt.Sprintf("%d h %d min", h, m)
+	case m > 0:
+		return fmt.Sprintf("%d min %d s", m, s)
+	}
+	return fmt.Sprintf("%d s", s)
+}
+
+// percent is how many of all; "–" if there are none. What is not all is not called 100.
+func percent(n, all uint64) string {
+	switch {
+	case all == 0:
+		return "–"
+	case n < all && float64(n)/float64(all) > 0.99:
+		return "99 %"
+	}
+	return fmt.Sprintf("%.0f %%", 100*float64(n)/float64(all))
+}
