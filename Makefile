@@ -11,7 +11,7 @@ LAB         = 30
 PREFIX      = /usr/local
 ONCE        =
 
-.PHONY: all demo test tools check race vuln cover fuzz sim model hostile bench bench-short bench-check bench-million bench-chain bench-chain-short bench-paper trial lab endure profile install clean
+.PHONY: all demo test tools check race vuln cover fuzz sim model hostile bench bench-short bench-check bench-million bench-chain bench-chain-short bench-paper peer-figures trial lab endure profile install clean
 
 all:
 	@mkdir -p bin
@@ -39,6 +39,7 @@ check:
 
 race:
 	go test -race -timeout 30m ./...
+	go test -run TestGoals ./lib/peer/sim
 
 # The list of known vulnerabilities is on the network: without it, this says so.
 vuln:
@@ -63,6 +64,11 @@ bench-chain:
 
 bench-chain-short:
 	@go run ./t/bench/chain -short
+
+# How a local network fares without its DNS server: figures F1 to F6 of thousands of
+# simulated machines.
+peer-figures:
+	go run ./t/peer/figures -o $(CURDIR)/t/peer/results
 
 # The paper's figures 5 and 6, today.
 bench-paper:
