@@ -260,9 +260,10 @@ func (n *Node) probeLater(i int, d time.Duration) {
 func (n *Node) answered(i int, f *fetch, bad bool) {
 	s := n.servers[i]
 	s.replies++
-	s.took(n.now - f.sent)
 	if s.state != packet.Down && s.state != packet.Probation {
 		s.strikes = 0
+		// Replies of a server that is coming back say for how long it was away.
+		s.took(n.now - f.sent)
 	}
 	lame := false
 	if !f.probe {

@@ -285,3 +285,23 @@ func TestOwnPauseIsNoSilence(t *testing.T) {
 		t.Fatalf("the server is %s", s)
 	}
 }
+
+// TestHedgeAfterOutage: replies that come when a server is back from the dead do not make
+// it a slow one, beside which members are asked late.
+func TestHedgeAfterOutage(t *testing.T) {
+	g := newRig(t, Options{})
+	for range 64 {
+		g.n.servers[0].took(time.Millisecond)
+	}
+	before := g.n.hedgeAfter()
+	for range 5 {
+		for _, state := range []packet.UpstreamState{packet.Down, packet.Probation} {
+			g.n.servers[0].state = state
+			g.n.answered(0, &fetch{sent: g.n.now - 3*time.Second}, false)
+		}
+	}
+	g.n.servers[0].state = packet.Healthy
+	if after := g.n.hedgeAfter(); after != before || before != minHedge {
+		t.Errorf("members are asked after %v, before the outage after %v", after, before)
+	}
+}

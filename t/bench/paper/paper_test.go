@@ -166,8 +166,11 @@ func children(t *testing.T) (sum time.Duration) {
 // questions ask for one record.
 type questions struct {
 	packet []byte
-	ids    [askers]uint16
+	turn   [askers]uint16 // of each slot; the id of a question has both in it
 }
+
+// turns is after how many questions a slot's ids are used again.
+const turns = 65536 / askers
 
 func newQuestions(t *testing.T, name string) *questions {
 	m := new(dns.Msg)
@@ -179,15 +182,15 @@ func newQuestions(t *testing.T, name string) *questions {
 	return &questions{packet: p}
 }
 
-// Next implements load.Source: the id has the slot in it.
+// Next implements load.Source.
 func (q *questions) Next(slot int) []byte {
-	q.ids[slot] += askers
+	q.turn[slot] = (q.turn[slot] + 1) % turns
 	return q.Again(slot)
 }
 
 // Again implements load.Source.
 func (q *questions) Again(slot int) []byte {
-	binary.BigEndian.PutUint16(q.packet, q.ids[slot]/askers*askers+uint16(slot))
+	binary.BigEndian.PutUint16(q.packet, q.turn[slot]*askers+uint16(slot))
 	return q.packet
 }
 
@@ -199,7 +202,7 @@ func (q *questions) Judge(p []byte) (int, load.Verdict) {
 	id := binary.BigEndian.Uint16(p)
 	slot := int(id % askers)
 	switch {
-	case q.ids[slot]/askers != id/askers:
+	case q.turn[slot] != id/askers:
 		return 0, load.Stale
 	case p[3]&15 != 0 || p[7] != 1 || !bytes.HasSuffix(p, []byte{192, 0, 2, 1}):
 		return slot, load.Wrong

@@ -29,7 +29,7 @@ func (b *bench) write(name string) error {
 	for _, r := range b.rows {
 		fmt.Fprintf(&tsv, "%s\t%s\t%.0f\t%.1f\t%.3f\t%.3f\t%d\n", r.figure, r.stack, r.rate, micros(r.cpu), micros(r.p50)/1000, micros(r.p99)/1000, r.bad)
 	}
-	fmt.Fprintf(&md, "# The paper's figures 5 and 6 today\n\n%s, %s, %d processors: one for all servers of a stack, one for the load. Medians of %d rounds of %v.\n",
+	fmt.Fprintf(&md, "# The paper's figures 5 and 6 today\n\n%s, %s, %d processors: one for all servers of a stack, one for the load. Rounds: %d, of %v each, medians.\n",
 		time.Now().UTC().Format(time.DateOnly), runtime.Version(), runtime.NumCPU(), *rounds, *measure)
 	for _, f := range figures {
 		fmt.Fprintf(&md, "\n## %s\n\n| stack | a second | µs of a processor for each | p50 ms | p99 ms |\n|---|---:|---:|---:|---:|\n", f.title)
