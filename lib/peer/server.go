@@ -36,6 +36,7 @@ type server struct {
 	strikes int           // silences in a row
 	struck  time.Duration // when the last silence was noticed
 	good    int           // answers on probation
+	back    time.Duration // when it last came off probation
 	every   time.Duration // between probes while it is down
 	probed  time.Duration // when it was last asked whether it lives, since a question was not answered
 	lame    bool          // it is down since it answers with errors
@@ -262,8 +263,10 @@ func (n *Node) answered(i int, f *fetch, bad bool) {
 	s.replies++
 	if s.state != packet.Down && s.state != packet.Probation {
 		s.strikes = 0
-		// Replies of a server that is coming back say for how long it was away.
-		s.took(n.now - f.sent)
+		// Replies to what was sent while it was away say for how long it was, and come late.
+		if f.sent >= s.back {
+			s.took(n.now - f.sent)
+		}
 	}
 	lame := false
 	if !f.probe {
@@ -300,7 +303,7 @@ func (n *Node) trial(i int) {
 	s := n.servers[i]
 	s.good++
 	if s.good >= goodProbes || n.o.NoProbes {
-		s.ended, s.struck = 0, n.now
+		s.ended, s.struck, s.back = 0, n.now, n.now
 		n.turn(i, n.living(), fmt.Sprintf("it answered %d times", s.good))
 		return
 	}

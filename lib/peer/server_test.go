@@ -290,17 +290,20 @@ func TestOwnPauseIsNoSilence(t *testing.T) {
 // it a slow one, beside which members are asked late.
 func TestHedgeAfterOutage(t *testing.T) {
 	g := newRig(t, Options{})
+	s := g.n.servers[0]
 	for range 64 {
-		g.n.servers[0].took(time.Millisecond)
+		s.took(time.Millisecond)
 	}
 	before := g.n.hedgeAfter()
 	for range 5 {
-		for _, state := range []packet.UpstreamState{packet.Down, packet.Probation} {
-			g.n.servers[0].state = state
+		s.state, s.good = packet.Down, 0
+		for range goodProbes + 2 { // the last come when it is healthy again
 			g.n.answered(0, &fetch{sent: g.n.now - 3*time.Second}, false)
 		}
+		if s.state != packet.Healthy {
+			t.Fatalf("the server is %v", s.state)
+		}
 	}
-	g.n.servers[0].state = packet.Healthy
 	if after := g.n.hedgeAfter(); after != before || before != minHedge {
 		t.Errorf("members are asked after %v, before the outage after %v", after, before)
 	}
