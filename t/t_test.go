@@ -28,7 +28,7 @@ func TestTools(t *testing.T) {
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Setup: func(e *testscript.Env) error {
-			e.Setenv("PATH", bin+string(filepath.ListSeparator)+os.Getenv("PATH"))
+			e.Setenv("PATH", bin+string(filepath.ListSeparator)+os.Getenv("PATH")+string(filepath.ListSeparator)+"/usr/sbin") // where Debian has servers
 			e.Setenv("HOME", e.WorkDir)
 			e.Setenv("GOCOVERDIR", os.Getenv("GOCOVERDIR"))
 			e.Values[daemonsKey{}] = map[string]*tools.Daemon{}
