@@ -30,3 +30,23 @@ func (p *Parts) Run(part func() error) {
 
 // Err is why parts ended by themselves; it is for after Wait.
 func (p *Parts) Err() error { return p.err }
+
+// Calls are functions that one goroutine calls for others.
+type Calls chan func()
+
+// Do has the goroutine that receives from the channel call a function, and waits until
+// it has. The error is ctx's.
+func (c Calls) Do(ctx context.Context, f func()) error {
+	done := make(chan struct{})
+	select {
+	case c <- func() { f(); close(done) }:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

@@ -18,3 +18,17 @@ func TestParts(t *testing.T) {
 		t.Errorf("%v", p.Err())
 	}
 }
+
+// TestCalls: a call is made by who receives it, or not at all.
+func TestCalls(t *testing.T) {
+	calls, called := make(Calls), false
+	go func() { (<-calls)() }()
+	if err := calls.Do(t.Context(), func() { called = true }); err != nil || !called {
+		t.Errorf("%v, %v", called, err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := calls.Do(ctx, func() { t.Error("called") }); !errors.Is(err, context.Canceled) {
+		t.Errorf("%v", err)
+	}
+}

@@ -25,7 +25,7 @@ type loop struct {
 	counts counts
 
 	events chan watch.Event
-	calls  chan func()
+	calls  cli.Calls
 
 	// restart, beat and vote do what the Watch wants done, and do not wait.
 	restart func(watch.Restart)
@@ -56,20 +56,7 @@ func (l *loop) send(ctx context.Context, ev watch.Event) {
 }
 
 // call has the loop call a function, and waits until it has. The error is ctx's.
-func (l *loop) call(ctx context.Context, f func()) error {
-	done := make(chan struct{})
-	select {
-	case l.calls <- func() { f(); close(done) }:
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	select {
-	case <-done:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
+func (l *loop) call(ctx context.Context, f func()) error { return l.calls.Do(ctx, f) }
 
 // run decides until ctx ends, and then withdraws everything. The error is that of
 // route lines that nobody takes any more.

@@ -37,7 +37,7 @@ type loop struct {
 	queries chan *query
 	packets chan group.Datagram
 	results chan peer.Event
-	calls   chan func()
+	calls   cli.Calls
 
 	pending map[uint64]*query
 	lastID  uint64
@@ -134,20 +134,7 @@ func (l *loop) end() {
 }
 
 // call has the loop call a function, and waits until it has. The error is ctx's.
-func (l *loop) call(ctx context.Context, f func()) error {
-	done := make(chan struct{})
-	select {
-	case l.calls <- func() { f(); close(done) }:
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	select {
-	case <-done:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
+func (l *loop) call(ctx context.Context, f func()) error { return l.calls.Do(ctx, f) }
 
 // ask takes a client's question to the Node.
 func (l *loop) ask(q *query) {
