@@ -55,6 +55,7 @@ type node struct {
 	updates *update.Server
 	random  cookie.Secret // of cookies, without a file of them
 	granted atomic.Pointer[map[rr.Name]string]
+	tooOld  atomic.Pointer[error] // why questions are refused, if the replica is too old
 
 	udp, nup []*net.UDPConn
 	tcp, dot []net.Listener

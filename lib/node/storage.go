@@ -69,7 +69,9 @@ func (n *node) awaitCopy(ctx context.Context) error {
 	if !ok {
 		return nil
 	}
-	n.dns.Suspend(n.MaxStale > 0) // until watchStale knows better
+	if n.MaxStale > 0 { // until watchStale knows better
+		n.suspend(errNeverCurrent)
+	}
 	n.Log.Info("storage", s.about()...)
 	return s.Ready(ctx)
 }
@@ -102,8 +104,30 @@ func (n *node) watchStale(ctx context.Context, s storage) error {
 				n.Log.Info("storage is back: what is served is current")
 			}
 		}
-		n.dns.Suspend(n.MaxStale > 0 && (age > n.MaxStale || !known))
+		n.suspend(n.refusal(age, known))
 	}
+}
+
+var errNeverCurrent = errors.New("the replica was not current since the start")
+
+// refusal is why questions may not be answered from a replica of an age.
+func (n *node) refusal(age time.Duration, known bool) error {
+	switch {
+	case n.MaxStale == 0:
+		return nil
+	case !known:
+		return errNeverCurrent
+	case age > n.MaxStale:
+		return fmt.Errorf("the replica may be %v old", age.Round(time.Millisecond))
+	}
+	return nil
+}
+
+// suspend has questions refused for a reason, or answered if there is none. Whoever asks
+// for this node's health afterwards is told the same.
+func (n *node) suspend(why error) {
+	n.dns.Suspend(why != nil)
+	n.tooOld.Store(&why)
 }
 
 // age is how old the replica may be at most, or if that is not known, how long
@@ -115,18 +139,10 @@ func age(s storage, up time.Duration) (age time.Duration, known bool) {
 	return age, true
 }
 
-// storageHealth tells what is wrong with the way to the storage: nothing, if the
-// replica may be of any age.
+// storageHealth tells why questions are refused, if they are because of the replica's age.
 func (n *node) storageHealth() error {
-	s, ok := n.db.(storage)
-	if !ok || n.MaxStale == 0 {
-		return nil
-	}
-	switch age := s.Stale(); {
-	case age == never:
-		return errors.New("the replica was not current since the start")
-	case age > n.MaxStale:
-		return fmt.Errorf("the replica may be %v old", age.Round(time.Millisecond))
+	if why := n.tooOld.Load(); why != nil {
+		return *why
 	}
 	return nil
 }
