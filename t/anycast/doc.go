@@ -25,7 +25,7 @@
 //	go test ./t/anycast                             each row once
 //	go test -timeout 0 ./t/anycast -args -n 30 -judge     the table's bounds are judged
 //	go test -timeout 0 -run /table ./t/anycast -args -n 30 -judge -write results.md
-//	go test ./t/anycast -run /soak -soak 1h -timeout 0
+//	go test -run /soak -timeout 0 ./t/anycast -args -soak 1h
 //
 // It needs what package lab needs, and BIRD (Debian's package bird2); some rows
 // need FRRouting (frr).
