@@ -36,6 +36,8 @@ type race struct {
 	open  int
 	tries int  // those that failed at once not counted
 	spoke bool // a server did, though without sense
+	began time.Duration
+	doubt doubt
 }
 
 // An outcome is how one query ended.
@@ -46,19 +48,20 @@ type outcome struct {
 	err    error
 	took   time.Duration
 	late   bool // after its wait
+	proof  bool // that there are others who answer, and no more
 }
 
 // ask gives what the servers of a zone say to a question.
 func (n *run) ask(ctx context.Context, z *zone, q Question) (*reply, error) {
 	ctx, cancel := context.WithCancel(ctx)
-	c := &race{run: n, z: z, q: q, asked: map[netip.AddrPort]int{}, out: make(chan outcome)}
+	c := &race{run: n, z: z, q: q, asked: map[netip.AddrPort]int{}, out: make(chan outcome), began: n.o.Now()}
 	defer func() {
 		cancel()
 		for ; c.open > 0; c.open-- {
 			c.lost(<-c.out)
 		}
 	}()
-	c.add(c.servers())
+	c.add(c.serving(z))
 	for {
 		p, err := c.round(ctx)
 		if p != nil || err != nil {
@@ -77,23 +80,43 @@ func (c *race) round(ctx context.Context) (*reply, error) {
 	pause := patience
 	if s.IsValid() {
 		pause = min(c.wait(s)<<c.asked[s], maxWait)
-		if err := c.start(ctx, s, pause); err != nil {
+		c.doubt.expect(c.wait(s))
+		if err := c.start(ctx, s, c.q, pause); err != nil {
 			return nil, err
 		}
+		c.asked[s]++
+		c.tries++
 	}
-	t := time.NewTimer(pause)
-	defer t.Stop()
-	select {
-	case o := <-c.out:
-		c.open--
-		return c.judge(ctx, o), nil
-	case <-t.C:
-		if s.IsValid() && c.asked[s] < maxEach {
-			c.mute = append(c.mute, s)
+	return c.listen(ctx, s, pause)
+}
+
+// listen waits for something to happen, for so long at most: then a server is silent.
+func (c *race) listen(ctx context.Context, s netip.AddrPort, pause time.Duration) (*reply, error) {
+	end, look := time.NewTimer(pause), time.NewTimer(c.nextLook())
+	defer end.Stop()
+	defer look.Stop()
+	for {
+		select {
+		case o := <-c.out:
+			c.open--
+			if o.proof {
+				c.lost(o)
+				continue
+			}
+			return c.judge(ctx, o), nil
+		case <-look.C:
+			if err := c.look(ctx); err != nil {
+				return nil, err
+			}
+			look.Reset(c.nextLook())
+		case <-end.C:
+			if s.IsValid() && c.asked[s] < maxEach {
+				c.mute = append(c.mute, s)
+			}
+			return nil, nil
+		case <-ctx.Done():
+			return nil, ctx.Err()
 		}
-		return nil, nil
-	case <-ctx.Done():
-		return nil, ctx.Err()
 	}
 }
 
@@ -126,24 +149,23 @@ func (c *race) next(ctx context.Context) (netip.AddrPort, error) {
 }
 
 // start sends a query, of which an answer is late after a wait.
-func (c *race) start(ctx context.Context, s netip.AddrPort, wait time.Duration) error {
+func (c *race) start(ctx context.Context, s netip.AddrPort, q Question, wait time.Duration) error {
 	if c.left--; c.left < 0 {
 		return fmt.Errorf("%w: more than %d queries", ErrBudget, c.o.Queries)
 	}
-	id, b, err := c.query(s, c.q)
+	id, b, err := c.query(s, q)
 	if err != nil {
-		return fmt.Errorf("query for %s: %w", c.q.Name, err)
+		return fmt.Errorf("query for %s: %w", q.Name, err)
 	}
-	c.asked[s]++
-	c.tries++
 	c.open++
+	proof := q != c.q
 	go func() {
 		ctx, cancel := context.WithTimeout(ctx, patience)
 		defer cancel()
 		began := c.o.Now()
 		b, err := c.o.Exchange(ctx, s, b)
 		took := c.o.Now() - began
-		c.out <- outcome{s, id, b, err, took, took >= wait}
+		c.out <- outcome{s, id, b, err, took, took >= wait, proof}
 	}()
 	return nil
 }
@@ -190,9 +212,7 @@ func (c *race) missed(ctx context.Context, o outcome) {
 	c.failed(o.server, o.err)
 	if !errors.Is(o.err, context.DeadlineExceeded) {
 		c.tries--
-		c.mu.Lock()
-		c.sort()
-		c.mu.Unlock()
+		c.sort(c.z, c.queue)
 	}
 }
 
@@ -225,40 +245,40 @@ func (c *race) add(found []netip.AddrPort) {
 			c.queue = append(c.queue, s)
 		}
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.sort()
+	c.sort(c.z, c.queue)
 }
 
-// sort has the best server first in the queue.
-func (c *race) sort() {
+// sort has the best server of a zone first in a list.
+func (r *Resolver) sort(z *zone, list []netip.AddrPort) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	costs := map[netip.AddrPort]time.Duration{}
-	for _, s := range c.queue {
-		costs[s] = c.cost(c.z, s)
+	for _, s := range list {
+		costs[s] = r.cost(z, s)
 	}
-	slices.SortFunc(c.queue, func(a, b netip.AddrPort) int { return cmp.Compare(costs[a], costs[b]) })
+	slices.SortFunc(list, func(a, b netip.AddrPort) int { return cmp.Compare(costs[a], costs[b]) })
 }
 
-// servers are those of the zone whose addresses are known.
-func (c *race) servers() []netip.AddrPort {
-	if len(c.z.hints) > 0 {
-		return c.z.hints
+// serving are the servers of a zone whose addresses are known.
+func (r *Resolver) serving(z *zone) []netip.AddrPort {
+	if len(z.hints) > 0 {
+		return slices.Clone(z.hints)
 	}
 	var found []netip.Addr
-	c.mu.Lock()
-	now := c.o.Now()
-	for _, ns := range c.z.ns {
-		found = append(found, c.z.glue[ns]...)
-		if len(c.z.glue[ns]) > 0 {
+	r.mu.Lock()
+	now := r.o.Now()
+	for _, ns := range z.ns {
+		found = append(found, z.glue[ns]...)
+		if len(z.glue[ns]) > 0 {
 			continue
 		}
 		for _, typ := range []uint16{dns.TypeA, dns.TypeAAAA} {
-			a, _ := c.addrs.get(now, host{ns, typ})
+			a, _ := r.addrs.get(now, host{ns, typ})
 			found = append(found, a...)
 		}
 	}
-	c.mu.Unlock()
-	return c.ports(found)
+	r.mu.Unlock()
+	return r.ports(found)
 }
 
 // ports are the servers at those of the addresses that may be asked.

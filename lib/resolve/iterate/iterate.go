@@ -5,6 +5,8 @@
 // know (QNAME minimisation, RFC 9156), believes a server nothing outside of the zone it
 // was asked about, and bounds what a single question may cost. It keeps delegations and
 // the addresses of servers, but no answers: those are the caller's to keep.
+// When nobody answers it finds out within a second or two whether anybody would, and does
+// not forget what it knows.
 //
 // An answer is put together from what the servers of the zones on its way said: the chain
 // of aliases with the records at its end, or the SOA record that bounds a denial, and with
@@ -30,6 +32,9 @@ var (
 	ErrRefused = errors.New("this cannot be resolved") // of a type that is no data, or a malformed name
 	ErrServers = errors.New("no server answers")       // of a zone on the way; each may be dead, lame or unreachable
 	ErrBudget  = errors.New("costs too much")          // more queries, servers or aliases than one question may have
+	// ErrSilent is an ErrServers: it is not only the servers of a zone, nor do those of the
+	// root answer, so that the fault is on this side.
+	ErrSilent = fmt.Errorf("%w: not even of the root", ErrServers)
 )
 
 // A Question is what is to be resolved, in class IN.
@@ -63,6 +68,7 @@ type Resolver struct {
 	servers table[netip.AddrPort, *server] // how servers are
 	lame    table[badness, struct{}]       // servers that do not serve a zone
 	family  [2]family                      // IPv4 and IPv6
+	answer  time.Duration                  // when a server last gave one
 	sent    uint64
 }
 

@@ -73,7 +73,7 @@ func (n *run) lookup(ctx context.Context, q Question) (*reply, error) {
 		switch {
 		case at != q.Name && (errors.Is(err, errBroken) || err == nil && p.rcode == dns.RcodeNameError):
 			step = maxSteps
-		case errors.Is(err, ErrServers):
+		case errors.Is(err, ErrServers) && !errors.Is(err, ErrSilent):
 			n.forget(z)
 			return nil, err
 		case err != nil:
@@ -186,7 +186,7 @@ func (n *run) more(ctx context.Context, z *zone, known map[netip.AddrPort]int) (
 		n.depth++
 		found, err := n.lookupHost(ctx, ns)
 		n.depth--
-		if err != nil && !errors.Is(err, ErrServers) {
+		if err != nil && (errors.Is(err, ErrSilent) || !errors.Is(err, ErrServers)) {
 			return nil, err
 		}
 		var to []netip.AddrPort
@@ -215,7 +215,7 @@ func (n *run) lookupHost(ctx context.Context, ns rr.Name) ([]netip.Addr, error) 
 		if len(found) > 0 {
 			return found, nil
 		}
-		if err != nil && !errors.Is(err, ErrServers) {
+		if err != nil && (errors.Is(err, ErrSilent) || !errors.Is(err, ErrServers)) {
 			return nil, err
 		}
 		last = err

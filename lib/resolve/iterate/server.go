@@ -116,6 +116,7 @@ func (r *Resolver) heard(s netip.AddrPort, took time.Duration) {
 		i.srtt += (took - i.srtt) / 8
 	}
 	i.fails = 0
+	r.answer = r.o.Now()
 	r.family[familyOf(s.Addr())] = family{}
 }
 

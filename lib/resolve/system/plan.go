@@ -60,6 +60,9 @@ func (m Machine) Plan(stub netip.AddrPort) (*Change, error) {
 	return c, c.check()
 }
 
+// Stub is the address that the change leads programs to.
+func (c *Change) Stub() netip.AddrPort { return c.stub }
+
 func (c *Change) check() error {
 	switch a := c.stub.Addr(); {
 	case !a.IsValid() || a.IsUnspecified() || a.IsMulticast():

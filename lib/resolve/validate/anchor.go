@@ -30,7 +30,8 @@ func (a Anchor) String() string {
 }
 
 // rootAnchors are the keys of the root: KSK-2017 and KSK-2024, as IANA publishes them in
-// https://data.iana.org/root-anchors/root-anchors.xml.
+// https://data.iana.org/root-anchors/root-anchors.xml. Either is good for as long as the
+// root has it, so that the change from the one to the other needs nothing done here.
 const rootAnchors = `
 . IN DS 20326 8 2 E06D44B80B8F1D39A95C0B0D7C65D08458E880409BBC683457104237C7F8EC8D
 . IN DS 38696 8 2 683D2D0ACB8C9B712A1948B27F741219298D0A450D612C483AF444A4C0FB2B16
@@ -54,7 +55,8 @@ const (
 
 // ParseAnchors reads a file of trust anchors: DS and DNSKEY records as in master files, the
 // form of unbound's root.key and of what nc-keygen -ds prints. Keys that have no use in
-// validation, because they are revoked or no zone's, are left out.
+// validation, because they are revoked or no zone's, are left out, as are those that whoever
+// follows the root's keys for us (RFC 5011) does not trust, yet or any more.
 func ParseAnchors(text []byte) ([]Anchor, error) {
 	if len(text) > maxAnchorText {
 		return nil, fmt.Errorf("%w: a text of more than %d octets", ErrAnchor, maxAnchorText)
@@ -72,7 +74,7 @@ func ParseAnchors(text []byte) ([]Anchor, error) {
 		if err != nil {
 			return nil, err
 		}
-		if a.key == nil || usable(a.key) {
+		if (a.key == nil || usable(a.key)) && !untrusted(p.Comment()) {
 			anchors = append(anchors, a)
 		}
 	}
@@ -83,6 +85,13 @@ func ParseAnchors(text []byte) ([]Anchor, error) {
 		return nil, fmt.Errorf("%w: no DS or DNSKEY record", ErrAnchor)
 	}
 	return anchors, nil
+}
+
+// untrusted tells whether the comment of a key says so, in a file of unbound's: a key is
+// valid (2) or missing (3), or else it is new, revoked or removed (RFC 5011 section 4).
+func untrusted(comment string) bool {
+	_, state, ok := strings.Cut(comment, ";state=")
+	return ok && !strings.HasPrefix(state, "2") && !strings.HasPrefix(state, "3")
 }
 
 func anchor(record dns.RR) (Anchor, error) {

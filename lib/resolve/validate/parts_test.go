@@ -64,6 +64,16 @@ func TestSerial(t *testing.T) {
 	}
 }
 
+// followed is a file in which unbound follows a zone's keys: one that is new, one that is
+// valid, one that is missing, and one that was removed.
+const followed = `; autotrust trust anchor file
+;;id: . 1
+. 172800 IN DNSKEY 257 3 8 AwEAAa96 ;{id = 11112 (ksk), size = 2048b} ;;state=1 [ ADDPEND ] ;;count=3 ;;lastchange=1 ;;Thu Jan  1
+. 172800 IN DNSKEY 257 3 8 AwEAAaz/ ;{id = 11113 (ksk), size = 2048b} ;;state=2 [  VALID  ] ;;count=0 ;;lastchange=1 ;;Thu Jan  1
+. 172800 IN DNSKEY 257 3 8 AwEAAbz/ ;{id = 11114 (ksk), size = 2048b} ;;state=3 [ MISSING ] ;;count=0 ;;lastchange=1 ;;Thu Jan  1
+. 172800 IN DNSKEY 257 3 8 AwEAAcz/ ;{id = 11115 (ksk), size = 2048b} ;;state=5 [ REMOVED ] ;;count=0 ;;lastchange=1 ;;Thu Jan  1
+`
+
 func TestParseAnchors(t *testing.T) {
 	const key = "test. IN DNSKEY 257 3 13 mdsswUyr3DPW132mOi8V9xESWE8jTo0dxCjjnopKl+GqJxpVXckHAeF+KkxLbxILfDLUT0rAK9iUzy1L53eKGQ==\n"
 	for _, c := range []struct {
@@ -75,6 +85,7 @@ func TestParseAnchors(t *testing.T) {
 		{"a key", key, 1},
 		{"a revoked key", key + strings.Replace(key, "257", "385", 1), 1},
 		{"only a revoked key", strings.Replace(key, "257", "385", 1), 0},
+		{"keys that are followed", followed, 2},
 		{"nothing", "", 0},
 		{"another record", key + "test. IN A 192.0.2.1\n", 0},
 		{"another class", strings.Replace(key, "IN", "CH", 1), 0},
@@ -87,6 +98,19 @@ func TestParseAnchors(t *testing.T) {
 			t.Errorf("%s: %v, %v", c.name, got, err)
 		}
 	}
+}
+
+// TestSetAnchors: what the new anchors do not lead to is bogus from then on, though its
+// keys were known.
+func TestSetAnchors(t *testing.T) {
+	b := newBook(t, "test", "a.test")
+	msg := response(Question{rr.MustName("www.a.test"), dns.TypeA}, b.signed("a.test", record(t, address)), nil)
+	v := b.validator()
+	b.want(b.ask(v, msg), Secure, nil)
+	v.SetAnchors([]Anchor{{ds: b.zones[rr.MustName("a.test")].key.ToDS(dns.SHA256)}})
+	b.want(b.ask(v, msg), Bogus, ErrKeys)
+	v.SetAnchors([]Anchor{{key: b.zones[rr.MustName(".")].key}})
+	b.want(b.ask(v, msg), Secure, nil)
 }
 
 // TestAnchors holds that a key can be an anchor, and one below the root.

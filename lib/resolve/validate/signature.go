@@ -65,7 +65,7 @@ func (w *work) verifyOne(s *set, sig *dns.RRSIG, candidates []*dns.DNSKEY) error
 	if int(sig.Labels) > labels(s) || !shaped(sig) {
 		return ErrSignature
 	}
-	if err := inTime(sig, w.now); err != nil {
+	if err := inTime(sig, w.now); err != nil && !w.untimed {
 		return err
 	}
 	for i, k := range candidates {
@@ -131,6 +131,9 @@ func inTime(sig *dns.RRSIG, now time.Time) error {
 
 // used remembers when the first signature ends that the verdict rests on.
 func (w *work) used(sig *dns.RRSIG) {
+	if w.untimed {
+		return
+	}
 	left := time.Duration(int32(sig.Expiration-uint32(w.now.Unix()))) * time.Second
 	w.rests(w.now.Add(left + spare(sig)))
 }

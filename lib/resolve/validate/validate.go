@@ -100,6 +100,9 @@ type Options struct {
 	Fetch func(ctx context.Context, name rr.Name, typ uint16) ([]byte, error)
 	// Now is the time of the day; nil: the machine's.
 	Now func() time.Time
+	// Untimed says that this is not known, as on a machine that was just switched on: the
+	// times of signatures are not regarded then, and no Verdict has an Until. Nil: it is.
+	Untimed func() bool
 	// Insecure are names at and below which nothing is validated, such as the domains of
 	// a network that exist nowhere else (RFC 7646).
 	Insecure []rr.Name
@@ -109,10 +112,10 @@ type Options struct {
 // for use by several goroutines.
 type Validator struct {
 	options Options
-	anchors map[rr.Name][]Anchor
 
-	mu    sync.Mutex
-	links map[rr.Name]*link
+	mu      sync.Mutex
+	anchors map[rr.Name][]Anchor
+	links   map[rr.Name]*link
 }
 
 // New makes a Validator.
@@ -123,15 +126,32 @@ func New(o Options) *Validator {
 	if len(o.Anchors) == 0 {
 		o.Anchors = RootAnchors()
 	}
-	v := &Validator{options: o, anchors: map[rr.Name][]Anchor{}, links: map[rr.Name]*link{}}
-	for _, a := range o.Anchors {
-		v.anchors[a.Zone] = append(v.anchors[a.Zone], a)
-	}
+	v := &Validator{options: o, links: map[rr.Name]*link{}}
+	v.SetAnchors(o.Anchors)
 	v.options.Insecure = nil
 	for _, n := range o.Insecure {
 		v.options.Insecure = append(v.options.Insecure, n.Lower())
 	}
 	return v
+}
+
+// SetAnchors has only these be trusted from now on, and drops all keys that are kept.
+func (v *Validator) SetAnchors(anchors []Anchor) {
+	at := map[rr.Name][]Anchor{}
+	for _, a := range anchors {
+		at[a.Zone] = append(at[a.Zone], a)
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.anchors = at
+	clear(v.links)
+}
+
+// anchorsAt are the anchors of a zone.
+func (v *Validator) anchorsAt(zone rr.Name) []Anchor {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.anchors[zone]
 }
 
 // Forget drops all keys that are kept; it is for when the clock has been set.
@@ -190,6 +210,8 @@ type work struct {
 	ctx context.Context
 	now time.Time
 
+	untimed bool // now says nothing
+
 	verifies, hashes, fetches int
 
 	judged map[*set]judgement
@@ -199,7 +221,9 @@ type work struct {
 }
 
 func (v *Validator) work(ctx context.Context) *work {
-	return &work{v: v, ctx: ctx, now: v.options.Now(), maxTTL: rr.MaxTTL, judged: map[*set]judgement{}, hashed: map[hashKey]string{}}
+	w := &work{v: v, ctx: ctx, now: v.options.Now(), maxTTL: rr.MaxTTL, judged: map[*set]judgement{}, hashed: map[hashKey]string{}}
+	w.untimed = v.options.Untimed != nil && v.options.Untimed()
+	return w
 }
 
 // spend takes one from a budget and reports whether there was one.

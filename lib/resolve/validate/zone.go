@@ -72,7 +72,7 @@ func (w *work) zoneAt(name rr.Name) *zone {
 
 func (v *Validator) anchorOf(name rr.Name) (rr.Name, bool) {
 	for n := name; ; n = n.Parent() {
-		if _, ok := v.anchors[n]; ok {
+		if len(v.anchorsAt(n)) > 0 {
 			return n, true
 		}
 		if n == "" {
@@ -207,7 +207,7 @@ func (w *work) fetch(name rr.Name, typ uint16) (*message, finding) {
 func (w *work) anchored(at rr.Name, ttl *time.Duration) *zone {
 	var ds []*dns.DS
 	var trusted []*dns.DNSKEY
-	for _, a := range w.v.anchors[at] {
+	for _, a := range w.v.anchorsAt(at) {
 		if a.ds != nil {
 			ds = append(ds, a.ds)
 		} else {
