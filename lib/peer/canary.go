@@ -18,12 +18,21 @@ const (
 // A canary tells whether a network leads to the Internet, or to a portal that answers
 // everything with its own address: the servers of the root must be known, and a name
 // that does not exist must not. Until then nothing is kept and nothing shared.
+//
+// Servers that are silent are no portal: when they are down, what was kept in this network
+// before and what its members have may be given as in any other.
 type canary struct {
 	every time.Duration
 	tries int
 	left  int // answers to wait for
 	bad   bool
 }
+
+// Captive reports whether no canary has passed in this network yet.
+func (n *Node) Captive() bool { return n.captive }
+
+// behind reports whether a portal may be what answers.
+func (n *Node) behind() bool { return n.captive && n.best() != packet.Down }
 
 // sing asks the two questions, of one server after the other.
 func (n *Node) sing() {
@@ -33,21 +42,34 @@ func (n *Node) sing() {
 	c := canary{every: min(2*n.canary.every, canaryMost), tries: n.canary.tries + 1, left: 2}
 	n.canary = c
 	i := c.tries % len(n.servers)
-	label := make([]byte, 13)
-	label[0] = byte(len(label) - 1)
-	for k := range label[1:] {
-		label[1+k] = 'a' + byte(n.rng.IntN(26))
-	}
-	for _, q := range []Question{{Type: typeNS}, {Name: rr.Name(label), Type: typeA}} {
+	for _, q := range []Question{{Type: typeNS}, {Name: n.nobody(), Type: typeA}} {
 		n.stats.Probes++
 		n.fetch(&fetch{server: i, q: q, probe: true, canary: c.tries}, probeLimit)
 	}
 	epoch := n.epoch
 	n.after(c.every, func() {
-		if n.epoch == epoch {
+		if n.epoch == epoch && n.canary.tries == c.tries {
 			n.sing()
 		}
 	})
+}
+
+// singAnew does it at once, since a server has come back, and often at first.
+func (n *Node) singAnew() {
+	n.canary.every = canaryFirst / 2
+	n.sing()
+}
+
+// nobody is a name that does not exist. It has two labels: some forwarders say of names
+// with one that they do not exist, and ask the portal for all others.
+func (n *Node) nobody() rr.Name {
+	const label = 10
+	b := make([]byte, 2*(1+label))
+	for k := range b {
+		b[k] = 'a' + byte(n.rng.IntN(26))
+	}
+	b[0], b[1+label] = label, label
+	return rr.Name(b)
 }
 
 // heardCanary takes the answer to one of the questions.
@@ -67,6 +89,7 @@ func (n *Node) heardCanary(f *fetch, info keep.Info, err error) {
 		return
 	}
 	n.captive = false
+	n.failed = newMemory[Question, failure](maxMemory) // what the portal refused
 	n.emit(Trace{Kind: TraceNetwork, Text: "no portal before it"})
 	before := n.best()
 	for i, s := range n.servers {

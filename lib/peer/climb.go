@@ -12,7 +12,7 @@ func (n *Node) help(l *lookup) {
 	l.helpers = nil
 	if n.tellable(l.q) {
 		for _, id := range n.o.Ring.Helpers(l.q.Name, 3, nil) {
-			if id != n.self && len(l.helpers) < 2 && n.trusted(id) {
+			if id != n.self && len(l.helpers) < 2 && n.trusted(id) && (l.gave != nil || !n.doubted(id)) {
 				l.helpers = append(l.helpers, id)
 			}
 		}
@@ -51,7 +51,7 @@ func (n *Node) helpNext(l *lookup) {
 // for the group, or alone.
 func (n *Node) iterate(l *lookup) {
 	l.climb(atRoot)
-	if !n.o.Iterate || n.now < n.root.until {
+	if !n.o.Iterate || n.captive || n.now < n.root.until {
 		n.call(l)
 		return
 	}
@@ -69,9 +69,10 @@ func (n *Node) iterate(l *lookup) {
 	})
 }
 
-// iterateAlone asks from the root on.
+// iterateAlone asks from the root on, unless somebody else has: then only the servers' word
+// is awaited.
 func (n *Node) iterateAlone(l *lookup) {
-	if l.done || l.root != nil || l.stage < atRoot {
+	if l.done || l.root != nil || l.stage < atRoot || l.gave != nil && l.gave.fresh(n.now) {
 		return
 	}
 	l.root = n.job(l.q, true)
@@ -98,14 +99,28 @@ func (n *Node) call(l *lookup) {
 	n.after(anyWithin, func() { n.timeUp(l, atAny) })
 }
 
-// unheard is the end of the call to everybody.
+// unheard is the end of the call to everybody. An owner that was asked and has not said
+// that it knows nothing is most likely to know, and only busy: it is waited for.
 func (n *Node) unheard(l *lookup) {
 	if o := n.pick(l); o != nil {
 		n.yield(l, o)
 		return
 	}
 	l.climb(atLast)
-	if l.root == nil {
+	n.last(l)
+	n.after(min(owedWithin, l.begun+nobodyBy-n.now), func() {
+		if l.stage == atLast {
+			l.over = true
+			n.last(l)
+		}
+	})
+}
+
+// last ends a lookup for which nobody is left to wait for. An iteration that only tries
+// whether anybody answers again is not waited for to its end.
+func (n *Node) last(l *lookup) {
+	root := l.root != nil && !(l.over && n.root.dead())
+	if !l.done && !root && l.checking == 0 && (l.over || l.owed == 0) {
 		n.nothing(l)
 	}
 }
@@ -120,13 +135,15 @@ func (n *Node) found(l *lookup, j *job, f *finding) {
 	}
 	switch {
 	case l.done:
-	case f != nil && f.bogus && !l.q.CD:
+	case f != nil && f.Bogus && !l.q.CD:
 		n.stats.Bogus++
-		n.reply(l, Reply{Rcode: rcodeServFail, EDE: edeBogus, Text: "the own validation refuses it", By: ByNobody})
+		n.reply(l, refusal(f.Verdict))
 		n.end(l)
 	case f != nil:
-		n.reply(l, Reply{Msg: f.msg, EDE: edeNone, Secure: f.state == packet.Secure && !f.bogus, By: by})
+		n.reply(l, Reply{Msg: f.msg, EDE: edeNone, MaxTTL: f.TTL(n.now, n.now), Secure: f.State == packet.Secure && !f.Bogus, By: by})
 		n.end(l)
+	case l.gave != nil && !j.root && n.referred(l):
+		n.help(l)
 	case l.gave != nil:
 		if l.stage != atHelper {
 			n.end(l)
@@ -142,10 +159,19 @@ func (n *Node) found(l *lookup, j *job, f *finding) {
 	}
 }
 
+// refusal is the reply of which the own validation refuses the answer.
+func refusal(v Verdict) Reply {
+	r := Reply{Rcode: rcodeServFail, EDE: edeBogus, Text: "the own validation refuses it", By: ByNobody}
+	if v.EDE != 0 {
+		r.EDE, r.Text = v.EDE, r.Text+": "+v.Text
+	}
+	return r
+}
+
 // bereft goes on without the servers, or without the root.
 func (n *Node) bereft(l *lookup, j *job) {
 	switch {
-	case n.captive:
+	case n.behind():
 		n.nothing(l)
 	case l.stage == atServers:
 		n.stale(l)
@@ -156,14 +182,14 @@ func (n *Node) bereft(l *lookup, j *job) {
 	case j.root && l.stage == atRoot:
 		n.call(l)
 	case j.root && l.stage == atLast:
-		n.nothing(l)
+		n.last(l)
 	}
 }
 
 // nothing is the top of the ladder.
 func (n *Node) nothing(l *lookup) {
-	if !n.captive {
-		n.fail(&n.missed, l.q, nil, false)
+	if !n.behind() {
+		n.miss(l.q, l.owed > 0)
 	}
 	n.reply(l, n.lost(fmt.Sprintf("%d members asked", l.asked)))
 	n.end(l)
@@ -182,7 +208,7 @@ func (n *Node) gone() {
 	n.excuse()
 	for _, l := range n.sorted() {
 		switch {
-		case l.done || l.gave != nil || n.captive:
+		case l.done || l.gave != nil:
 		case l.stage == atServers:
 			n.stale(l)
 		case l.stage == atWait:

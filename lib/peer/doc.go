@@ -15,13 +15,19 @@
 //	2 after H, beside them: the owners, fresh answers only H = 3 x the servers' time, 30 to 150 ms
 //	3 after S, or at once when they are down: stale        S = 500 ms
 //	    the own copy, if it ran out less than 5 min ago
-//	    else the least old of it and the owners'           10 ms
+//	    else the least old of it and the owners'           10 ms; 3 ms once one answered
 //	4 a member whose name servers answer                   2 members, half a second in all
 //	5 the root: by the first owner of the name, or alone   with Options.Iterate
-//	6 everybody, by multicast                              20 ms, 5/s a node, 20/s a group
+//	6 everybody, by multicast                              20 ms, 5/s a node, 20/s a group;
+//	  owners that have not answered are waited for         250 ms
 //	7 SERVFAIL; the group is asked again after 5 s, doubling to 60 s
 //
-// In share mode the first owner is asked before the name servers.
+// In share mode the first owner is asked before the name servers, and has as long as
+// these take, H, to ask them itself. What is asked for often it renews when a tenth of
+// the time is left, and gives to the members that asked for it twice of late.
+//
+// A stale answer is a day past its time at most while a name server lives, and a week when
+// none does.
 //
 // # Name servers
 //
@@ -41,6 +47,18 @@
 // same, whose word does not come from one source: each word is that of who gives it and
 // of whom he has it from, and two that share one of these are one word. One liar is then
 // never enough, though he may give his lie to every owner and name others as its origin.
+//
+// While the servers are down, the word of a member whose answers have mostly nothing in
+// common with what these said last is no word. Nor is, even with Agree = 1, one word of a
+// member who says that its servers answer enough against a copy of the own ones that is
+// not a day past its time.
+//
+// With Options.Validate the own validation has the first word: what it refuses is neither
+// given nor kept nor told, and what it finds secure is so until the first signature ends,
+// and fresh for the TTL that was signed at most. A name server that gives no signatures is
+// as good as down. That something cannot be judged, for want of keys, counts against
+// nobody. Keys, and proofs that there are none, are kept and shared as answers are, and
+// judged by each who uses them.
 //
 // A member passes on what it has at first hand, and what it was given by who had it at
 // first hand and as an owner; nothing else.

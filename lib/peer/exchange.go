@@ -24,13 +24,17 @@ type exchange struct {
 	all     bool // to everybody
 	stage   stage
 	sent    time.Duration
-	fresh   bool // what is past its time is not wanted
-	resolve bool // he may look it up
+	fresh   bool          // what is past its time is not wanted
+	resolve bool          // he may look it up
+	within  time.Duration // and has so long; 0: resolveWithin
 	by      By
 	missed  func() // what to do if he does not know, beside what the stage says
 	silent  bool   // nothing came in time
 	heard   []packet.NodeID
 }
+
+// owner reports whether an owner is asked for what it keeps.
+func (ex *exchange) owner() bool { return ex.by == ByOwner && !ex.resolve }
 
 // inquire asks a member, unless it is the node itself or is distrusted.
 func (n *Node) inquire(l *lookup, to packet.NodeID, ex *exchange) {
@@ -41,11 +45,17 @@ func (n *Node) inquire(l *lookup, to packet.NodeID, ex *exchange) {
 	wait, deadline := n.o.Ring.Wait(to), time.Duration(0)
 	if ex.resolve {
 		deadline = resolveWithin
-		wait += resolveWithin + resolveMargin
+		if ex.within > 0 {
+			deadline = ex.within
+		}
+		wait += deadline + resolveMargin
 	}
 	id := n.enter(ex, wait)
 	l.pending++
 	l.asked++
+	if ex.owner() {
+		l.owed++
+	}
 	n.stats.Asks++
 	n.emit(Send{To: to, ID: id, Body: &packet.Ask{
 		Name: l.q.Name, Type: l.q.Type, DO: l.q.DO, FreshOnly: ex.fresh, Resolve: ex.resolve,
@@ -116,6 +126,9 @@ func (n *Node) answer(from packet.NodeID, id uint64, a *packet.Answer) {
 		delete(n.asks, id)
 	}
 	l := ex.l
+	if ex.owner() {
+		l.owed--
+	}
 	if l.done {
 		return
 	}
@@ -148,7 +161,11 @@ func (n *Node) answer(from packet.NodeID, id uint64, a *packet.Answer) {
 
 // useless is the end of an exchange whose answer is of no use.
 func (n *Node) useless(ex *exchange) {
-	if !ex.all && !ex.silent {
+	switch {
+	case ex.all:
+	case ex.silent: // it was given up, but may be what the end waits for
+		n.weigh(ex.l)
+	default:
 		n.without(ex)
 	}
 }

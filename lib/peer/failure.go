@@ -26,8 +26,9 @@ type failure struct {
 	begun time.Duration
 	until time.Duration
 	step  time.Duration
-	msg   []byte // of a server, or nil
-	stale bool   // something stale is better than that
+	msg   []byte   // of a server, or nil
+	stale bool     // something stale is better than that
+	bogus *Verdict // an answer that the own validation refuses
 }
 
 // Times of failures.
@@ -37,16 +38,33 @@ const (
 	failMost  = time.Minute
 )
 
-// fail remembers that a question had no answer.
-func (n *Node) fail(m *memory[Question, failure], q Question, msg []byte, stale bool) {
+// fail remembers that the servers had no answer, or this error.
+func (n *Node) fail(q Question, msg []byte, stale bool) {
+	n.remember(&n.failed, q, failFirst, failure{msg: msg, stale: stale})
+}
+
+// disbelieve remembers that the own validation refuses what the servers say.
+func (n *Node) disbelieve(q Question, v Verdict) {
+	n.remember(&n.failed, q, failFirst, failure{bogus: &v})
+}
+
+// miss remembers that nobody knew the answer; for a short while only, if an owner was
+// too busy to say so.
+func (n *Node) miss(q Question, unsaid bool) {
+	first := missFirst
+	if unsaid {
+		first = failFirst
+	}
+	n.remember(&n.missed, q, first, failure{})
+}
+
+// remember keeps a failure for a while: first, or twice as long as the last time.
+func (n *Node) remember(m *memory[Question, failure], q Question, first time.Duration, f failure) {
 	old, _ := m.get(q)
-	first := failFirst
-	if m == &n.missed {
-		first = missFirst
-	}
-	step := first
+	f.step = first
 	if old.step > 0 && n.now-old.until < failMost {
-		step = min(2*old.step, failMost)
+		f.step = min(2*old.step, failMost)
 	}
-	m.put(q, failure{n.now, n.now + step, step, msg, stale})
+	f.begun, f.until = n.now, n.now+f.step
+	m.put(q, f)
 }

@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"namecast/lib/peer/keep"
 	"namecast/lib/peer/packet"
 )
 
@@ -37,7 +38,9 @@ func FuzzMessages(f *testing.F) {
 				g.step(Iterated{Req: it.Req, Msg: msg})
 			}
 			for _, c := range g.checks {
-				g.step(Validated{Req: c.Req, State: packet.State(kind >> 4 % 3), Bogus: kind>>6 == 3})
+				v := Verdict{Verdict: keep.Verdict{State: packet.State(kind >> 4 % 3), Until: time.Duration(age), MaxTTL: uint32(age)}}
+				v.Bogus, v.Doubt = kind>>6 == 3, kind>>5 == 7
+				g.step(Validated{Req: c.Req, Verdict: v})
 			}
 			g.roots, g.checks = nil, nil
 			g.wait(50 * time.Millisecond)

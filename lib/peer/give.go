@@ -43,7 +43,9 @@ func (n *Node) give(e *keep.Entry) bool {
 	to := n.others(slices.Clone(owners))
 	lately := e.Put != 0 && n.now-e.Put < n.o.Suppress
 	if lately {
-		to = slices.DeleteFunc(to, func(id packet.NodeID) bool { return slices.Contains(e.PutTo[:], id) })
+		to = slices.DeleteFunc(to, func(id packet.NodeID) bool {
+			return slices.Contains(e.PutTo[:], id) && n.o.Ring.Born(id) <= e.Put
+		})
 	}
 	if len(to) == 0 {
 		return false
@@ -67,6 +69,9 @@ func (n *Node) give(e *keep.Entry) bool {
 // are no owners any more.
 func (n *Node) marked(had [maxOwners]packet.NodeID, to, owners []packet.NodeID) [maxOwners]packet.NodeID {
 	for _, id := range to {
+		if slices.Contains(had[:], id) {
+			continue // it has lost it, and gets it again
+		}
 		for i := range had {
 			if !slices.Contains(owners, had[i]) || had[i] == (packet.NodeID{}) {
 				had[i] = id
@@ -117,8 +122,8 @@ func (n *Node) sendBox(to packet.NodeID, b *box) {
 	n.emit(Send{To: to, ID: n.rng.Uint64(), Body: &packet.Put{Records: b.records}})
 }
 
-// members takes note of members that came or went: what own clients asked for is given
-// to those that own it now.
+// members takes note of members that came or went, or began anew without what they had:
+// what own clients asked for is given to those that own it now.
 func (n *Node) members() {
 	if n.o.Ring == nil {
 		return

@@ -131,7 +131,7 @@ func TestOwnersHaveABudget(t *testing.T) {
 }
 
 // The rest of the ladder: a helper, then everybody, then nobody; within 50 ms if there
-// is no helper.
+// is no helper, and the owners say that they do not know it.
 func TestClimb(t *testing.T) {
 	ring := ringOf(0, 9)
 	g := newRig(t, Options{Ring: ring})
@@ -167,6 +167,9 @@ func TestClimb(t *testing.T) {
 	}
 	q = a("third." + q.Name.FQDN())
 	g.ask(q)
+	for _, s := range g.asks() {
+		g.miss(s)
+	}
 	g.wait(45 * time.Millisecond)
 	if r := g.reply(); r.Rcode != dns.RcodeServerFailure || r.EDE != edeUnreachable {
 		t.Fatalf("reply %+v after %s", r, g.now-begun)
@@ -254,7 +257,7 @@ func TestRefreshBehind(t *testing.T) {
 	if len(s) != 1 || s[0].To != id(3) || !s[0].Body.(*packet.Ask).Resolve {
 		t.Fatalf("asks %+v", s)
 	}
-	g.have(s[0], id(3), id(3), 0, response(q, 60, "192.0.2.2"))
+	g.have(s[0], id(3), id(3), 0, response(q, 60, "192.0.2.2", "192.0.2.1"))
 	g.ask(q)
 	if r := g.reply(); address(t, r) != "192.0.2.2" || r.EDE != edeOther || r.By != ByCache {
 		t.Fatalf("reply %+v", r)
@@ -289,31 +292,4 @@ func TestHelpIsNotWaitedForLong(t *testing.T) {
 	if r := g.reply(); r.Rcode != dns.RcodeServerFailure {
 		t.Fatalf("reply %+v", r)
 	}
-}
-
-// Share mode: the first owner is asked first, the own server 15 ms later.
-func TestShareMode(t *testing.T) {
-	ring := ringOf(0, 5)
-	g := newRig(t, Options{Ring: ring, Share: true})
-	q := strange(t, ring)
-	g.ask(q)
-	s := g.asks()
-	if len(s) != 1 || s[0].To != ring.Owners(q.Name, 1, nil)[0] || len(g.fetches) != 0 {
-		t.Fatalf("asks %+v, fetches %+v", s, g.fetches)
-	}
-	g.have(s[0], s[0].To, s[0].To, 0, response(q, 3600, "192.0.2.1"))
-	if r := g.reply(); r.By != ByOwner || r.MaxTTL != peerTTL {
-		t.Fatalf("reply %+v", r)
-	}
-	g.wait(time.Minute)
-	g.ask(q)
-	if r := g.reply(); r.By != ByCache || r.EDE != edeOther {
-		t.Fatalf("reply %+v", r)
-	}
-	// A member's word is good for five minutes, not for its TTL.
-	g.wait(5 * time.Minute)
-	g.ask(q)
-	g.silent()
-	g.wait(shareAfter)
-	g.fetch()
 }

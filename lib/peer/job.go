@@ -36,17 +36,22 @@ type job struct {
 	jobKey
 	turn    uint64
 	begun   time.Duration
-	fetches int    // so far
-	live    int    // without an end
-	last    int    // the server that was asked last
-	errs    []int  // servers that answered with an error
-	err     []byte // such an answer
-	cutOff  bool   // which says that who knows could not be reached
+	fetches int      // so far
+	live    int      // without an end
+	last    int      // the server that was asked last
+	portal  bool     // it was begun while a portal might answer, whose word is not kept
+	errs    []int    // servers that answered with an error
+	err     []byte   // such an answer
+	cutOff  bool     // after which what is kept may be given: who knows could not be reached
+	refused *finding // by the own validation
 	lookups []*lookup
 	asks    []*waiter
 	audits  []*audit
 	done    bool
 }
+
+// ended reports whether a job is over.
+func (j *job) ended() bool { return j.done }
 
 // A fetch is a question to one server.
 type fetch struct {
@@ -56,6 +61,7 @@ type fetch struct {
 	probe  bool
 	canary int // the number of the try that it belongs to; 0: none
 	sent   time.Duration
+	judged time.Duration // of the time since, what the own validation took
 }
 
 // A waiter is a member that waits for an answer.
@@ -73,11 +79,12 @@ func (n *Node) job(q Question, root bool) *job {
 		return j
 	}
 	n.turns++
-	j := &job{jobKey: k, turn: n.turns, begun: n.now, last: -1}
+	j := &job{jobKey: k, turn: n.turns, begun: n.now, last: -1, portal: n.captive}
 	n.jobs[k] = j
-	n.after(jobWithin, func() { n.finish(j, nil) })
+	n.unless(j.ended, jobWithin, func() { n.finish(j, nil) })
 	if root {
 		n.stats.Iterations++
+		n.root.begun(n.now)
 		req := n.request()
 		n.fetches[req] = &fetch{q: q, job: j, sent: n.now}
 		n.emit(Iterate{Req: req, Within: iterateWithin, Question: q})
@@ -111,7 +118,7 @@ func (n *Node) attempt(j *job) {
 		}
 	}
 	had := j.fetches
-	n.after(wait, func() {
+	n.unless(j.ended, wait, func() {
 		if !j.done && j.fetches == had && j.live > 0 {
 			n.attempt(j)
 		}
@@ -126,7 +133,7 @@ func (n *Node) watch(i int) {
 	if n.o.NoProbes {
 		return
 	}
-	n.after(s.hedge(), func() {
+	n.unless(s.heard(), s.hedge(), func() {
 		if i < len(n.servers) && n.servers[i] == s && s.replies == had && s.state == packet.Healthy && begun >= n.late && s.probed+s.quick() <= n.now {
 			s.probed = n.now
 			n.probe(i, s.quick())
@@ -181,6 +188,8 @@ func (n *Node) fetched(ev Fetched) {
 	}
 	info, err := keep.Describe(ev.Msg)
 	bad := err != nil || !ev.Bogus && info.Rcode != rcodeNone && info.Rcode != rcodeName
+	f.judged = ev.Judging
+	n.sees(f, ev.Unsigned, info.Signed)
 	n.answered(f.server, f, bad)
 	switch {
 	case f.canary != 0:
@@ -188,11 +197,24 @@ func (n *Node) fetched(ev Fetched) {
 	case f.job == nil || f.job.done:
 	case err != nil || info.Name != f.q.Name || info.Type != f.q.Type:
 		n.unserved(f, nil) // it does not even repeat the question
+	case ev.Unsigned:
+		n.unserved(f, nil)
 	case bad:
 		n.unserved(f, ev.Msg)
+	case ev.Bogus:
+		n.refuted(f, &finding{ev.Msg, info, ev.Verdict})
 	default:
-		n.finish(f.job, &finding{msg: ev.Msg, info: info, state: ev.State, bogus: ev.Bogus})
+		n.finish(f.job, &finding{ev.Msg, info, ev.Verdict})
 	}
+}
+
+// refuted is an answer that the own validation refuses. It may be the server's fault, so
+// that another is asked; of one that gives no signatures it is as good as none.
+func (n *Node) refuted(f *fetch, what *finding) {
+	if n.servers[f.server].blind == nil {
+		f.job.refused = what
+	}
+	n.unserved(f, nil)
 }
 
 // fruitless is a fetch that ended without an answer.
@@ -222,7 +244,8 @@ func (n *Node) unserved(f *fetch, msg []byte) {
 	j := f.job
 	j.errs = append(j.errs, f.server)
 	if msg != nil {
-		j.err, j.cutOff = msg, cutOff(msg)
+		// Keys that are kept speak for themselves, however old.
+		j.err, j.cutOff = msg, cutOff(msg) || j.q.CD && chainType(j.q.Type)
 	}
 	if i := n.choose(j); i >= 0 && j.fetches < maxFetches {
 		n.attempt(j)
@@ -245,7 +268,9 @@ func (n *Node) iterated(ev Fetched) {
 	}
 	info, err := keep.Describe(ev.Msg)
 	if ev.Failure != None || ev.Msg == nil || err != nil || info.Name != f.q.Name || info.Type != f.q.Type {
-		n.root.failed(n.now)
+		if ev.Failure == Unreachable {
+			n.root.failed(n.now, f.job.begun)
+		}
 		n.finish(f.job, nil)
 		return
 	}
@@ -255,28 +280,14 @@ func (n *Node) iterated(ev Fetched) {
 		n.finish(f.job, nil)
 		return
 	}
-	n.finish(f.job, &finding{msg: ev.Msg, info: info, state: ev.State, bogus: ev.Bogus})
-}
-
-// A health tells whether iteration works; after failures it is left alone for a while.
-type health struct {
-	fails int
-	until time.Duration
-}
-
-func (h *health) failed(now time.Duration) {
-	h.fails++
-	if h.fails >= 2 {
-		h.until = now + min(time.Second<<min(h.fails, 6), time.Minute)
-	}
+	n.finish(f.job, &finding{ev.Msg, info, ev.Verdict})
 }
 
 // A finding is what a job found at first hand.
 type finding struct {
-	msg   []byte
-	info  keep.Info
-	state packet.State
-	bogus bool // refused by the own validation
+	msg  []byte
+	info keep.Info
+	Verdict
 }
 
 // finish ends a job with what it found, or with nothing.
@@ -286,13 +297,21 @@ func (n *Node) finish(j *job, f *finding) {
 	}
 	j.done = true
 	delete(n.jobs, j.jobKey)
+	if f == nil {
+		f = j.refused
+	}
 	for _, l := range j.lookups { // first of all: they wait
 		n.found(l, j, f)
 	}
-	if f != nil && !f.bogus {
+	switch {
+	case f != nil && f.Bogus:
+		if !j.root {
+			n.disbelieve(j.q, f.Verdict)
+		}
+	case f != nil && !j.portal:
 		n.learn(j.q, f)
-	} else if f == nil && !j.root && (j.err != nil || n.usable() && j.begun >= n.since) {
-		n.fail(&n.failed, j.q, j.err, j.cutOff || j.err == nil)
+	case f == nil && !j.root && (j.err != nil || n.usable() && j.begun >= n.since):
+		n.fail(j.q, j.err, j.cutOff || j.err == nil)
 	}
 	for _, w := range j.asks {
 		n.serve(w, j.q, f)
@@ -311,8 +330,9 @@ func (n *Node) learn(q Question, f *finding) {
 	}
 	e := &keep.Entry{
 		Key: n.key(q), Msg: f.msg, Brief: f.info.Brief, Base: n.now, First: true, Agreed: true,
-		Origin: n.self, From: n.self, State: f.state, Rank: n.rankOf(q.Name),
+		Origin: n.self, From: n.self, Verdict: f.Verdict.Verdict, Rank: n.rankOf(q.Name),
 	}
 	n.cache.Put(n.now, e)
 	n.give(e)
+	n.push(q, e)
 }

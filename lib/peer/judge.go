@@ -14,6 +14,7 @@ var (
 	errBogus     = errors.New("the own validation refuses it")
 	errUnsigned  = errors.New("it should be signed and is not")
 	errUnchecked = errors.New("the own validation takes too long")
+	errDoubt     = errors.New("the own validation cannot judge it")
 	errNet       = errors.New("of another network")
 	errAnother   = errors.New("the answer to another question")
 	errKind      = errors.New("no answer that can be kept")

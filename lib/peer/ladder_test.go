@@ -88,8 +88,8 @@ func TestSilentDeath(t *testing.T) {
 	}
 }
 
-// Stale answers have bounds: 24 h for what there is, one hour for what there is not, and
-// that only while the servers are down.
+// Stale answers have bounds while the servers are down: 7 days for what there is, one hour
+// for what there is not.
 func TestStaleBounds(t *testing.T) {
 	g := newRig(t, Options{})
 	q, none := a("www.example"), a("none.example")
@@ -107,7 +107,7 @@ func TestStaleBounds(t *testing.T) {
 	if r := g.reply(); r.Rcode != dns.RcodeServerFailure {
 		t.Fatalf("reply %+v", r)
 	}
-	g.wait(22 * time.Hour)
+	g.wait(166 * time.Hour)
 	g.ask(q)
 	if r := g.reply(); r.By != ByStale {
 		t.Fatalf("reply %+v", r)
@@ -116,7 +116,28 @@ func TestStaleBounds(t *testing.T) {
 	g.ask(q)
 	g.wait(time.Second)
 	if r := g.reply(); r.Rcode != dns.RcodeServerFailure {
-		t.Fatalf("older than 24 h: %+v", r)
+		t.Fatalf("older than 7 days: %+v", r)
+	}
+}
+
+// While a server lives, a day past its time is too old; what is older is kept for when
+// none does.
+func TestStaleBoundBesideLivingServers(t *testing.T) {
+	g := newRig(t, Options{})
+	q := a("www.example")
+	g.learn(q, 60, "192.0.2.1")
+	g.wait(time.Minute + staleLiving)
+	if g.n.own(q) == nil {
+		t.Fatal("a day past its time it is too old")
+	}
+	g.wait(time.Second)
+	if o := g.n.own(q); o != nil {
+		t.Fatalf("more than a day past its time: %+v", o)
+	}
+	g.down()
+	g.ask(q)
+	if r := g.reply(); r.By != ByStale || address(t, r) != "192.0.2.1" {
+		t.Fatalf("reply %+v", r)
 	}
 }
 
@@ -125,7 +146,7 @@ func TestStaleBoundIsExact(t *testing.T) {
 	for _, c := range []struct {
 		after time.Duration
 		given bool
-	}{{24*time.Hour + time.Minute, true}, {24*time.Hour + time.Minute + time.Second, false}} {
+	}{{7*24*time.Hour + time.Minute, true}, {7*24*time.Hour + time.Minute + time.Second, false}} {
 		g := newRig(t, Options{})
 		q := a("www.example")
 		g.learn(q, 60, "192.0.2.1")
@@ -218,7 +239,7 @@ func TestBogus(t *testing.T) {
 	if !f.DO {
 		t.Fatalf("fetch without DO: %+v", f)
 	}
-	g.step(Fetched{Req: f.Req, Msg: response(f.Question, 60, "192.0.2.1"), Bogus: true})
+	g.step(Fetched{Req: f.Req, Msg: response(f.Question, 60, "192.0.2.1"), Verdict: Verdict{Bogus: true}})
 	if r := g.reply(); r.Rcode != dns.RcodeServerFailure || r.Msg != nil || r.EDE != edeBogus {
 		t.Fatalf("reply %+v", r)
 	}
@@ -230,6 +251,11 @@ func TestBogus(t *testing.T) {
 		t.Fatalf("reply %+v", r)
 	}
 	q.CD = false
+	g.ask(q) // soon after, nobody is asked again (RFC 9520)
+	if r := g.reply(); r.Msg != nil || r.EDE != edeBogus || len(g.fetches) != 0 {
+		t.Fatalf("reply %+v, fetches %+v", r, g.fetches)
+	}
+	g.wait(time.Second)
 	g.ask(q)
 	g.silent()
 	g.wait(time.Second)

@@ -12,14 +12,16 @@ import (
 // Times of the ladder.
 const (
 	consultWithin = 10 * time.Millisecond // the owners' budget once stale answers are allowed
+	youngerWithin = 3 * time.Millisecond  // the least that is left for others once one has answered
 	helpAgain     = 150 * time.Millisecond
 	helpUntil     = 470 * time.Millisecond // helpers have so long from the client's question on
 	helpAtLeast   = 100 * time.Millisecond
 	rootAlone     = 300 * time.Millisecond // then everybody is asked beside an iteration
 	anyWithin     = 20 * time.Millisecond
-	shareAfter    = 15 * time.Millisecond // share mode: then the own servers are asked too
-	young         = 5 * time.Minute       // past its time for less, an own copy is given at once
-	settledFor    = 30 * time.Second      // an own copy is given again without asking the owners
+	owedWithin    = 250 * time.Millisecond // after that, owners that have said nothing are waited for
+	nobodyBy      = 480 * time.Millisecond // but no longer than so from the client's question on
+	young         = 5 * time.Minute        // past its time for less, an own copy is given at once
+	settledFor    = 30 * time.Second       // an own copy is given again without asking the owners
 )
 
 // Bounds of TTLs in replies, in seconds.
@@ -39,7 +41,7 @@ const (
 	atHelper
 	atRoot
 	atAny
-	atLast // only an iteration is under way
+	atLast // an iteration is under way, or an owner has not answered yet
 )
 
 // A lookup is a question on its way up the ladder, for all clients who ask it.
@@ -52,11 +54,14 @@ type lookup struct {
 	root     *job   // from the root, or nil
 	gave     *offer // what was said; something younger is still awaited
 	stage    stage
-	over     bool // the time of the stage is over
-	pending  int  // of this stage: members that have not answered
-	checking int  // offers that are not validated yet
+	over     bool          // the time of the stage is over
+	asking   time.Duration // when the owners were asked for what they have, however old
+	hastened bool          // one of them has answered: the others have little time left
+	pending  int           // of this stage: members that have not answered
+	checking int           // offers that are not validated yet
 	helpers  []packet.NodeID
 	asked    int             // members, one by one
+	owed     int             // owners that were asked and have not answered
 	without  []packet.NodeID // those of them that had nothing
 	offers   []*offer
 	err      []byte // what the servers said, who could not reach those who know
@@ -72,7 +77,7 @@ func (n *Node) query(ev Query) {
 
 // ask answers a question, or begins to look for the answer.
 func (n *Node) ask(id uint64, q Question) {
-	if !n.captive && !meta(q.Type) {
+	if !n.behind() && !meta(q.Type) {
 		n.cache.Asked(n.now, n.key(q))
 		n.recent.add(n.now, q)
 		if e := n.cache.Get(n.key(q)); e != nil && e.Fresh(n.now) && n.sound(e) {
@@ -100,7 +105,7 @@ func (n *Node) ask(id uint64, q Question) {
 
 // sound reports whether an entry may answer as if it came from a name server just now.
 func (n *Node) sound(e *keep.Entry) bool {
-	return e.First || n.o.Validate && e.State == packet.Secure || n.o.Share && e.Agreed
+	return e.First || n.o.Validate && e.StateAt(n.now) == packet.Secure || n.o.Share && n.believed(e)
 }
 
 // join lets one more client wait, or gives it what the others got.
@@ -124,6 +129,10 @@ func (n *Node) repeat(id uint64, q Question) bool {
 			n.say(id, n.dress(own))
 			return true
 		}
+		if f.bogus != nil {
+			n.say(id, refusal(*f.bogus))
+			return true
+		}
 		n.say(id, Reply{
 			Rcode: rcodeServFail, Msg: f.msg, Age: n.now - f.begun, EDE: edeCached, By: ByNobody,
 			Text: fmt.Sprintf("the name server's error of %s ago", spell(n.now-f.begun)),
@@ -141,7 +150,7 @@ func (n *Node) repeat(id uint64, q Question) bool {
 func (n *Node) begin(l *lookup) {
 	best := n.best()
 	switch {
-	case n.captive:
+	case n.behind():
 		n.subscribe(l)
 	case best == packet.Down:
 		n.trickle(l)
@@ -159,11 +168,11 @@ func (n *Node) serversFirst(l *lookup, best packet.UpstreamState) {
 	if l.done {
 		return
 	}
-	n.after(hedge, func() { n.hedge(l) })
+	n.unless(l.ended, hedge, func() { n.hedge(l) })
 	if best != packet.Healthy {
-		n.after(hedge, func() { n.staleInDoubt(l) })
+		n.unless(l.ended, hedge, func() { n.staleInDoubt(l) })
 	}
-	n.after(n.o.Stale, func() { n.stale(l) })
+	n.unless(l.ended, n.o.Stale, func() { n.stale(l) })
 }
 
 // staleInDoubt is stale, unless a server has shown meanwhile that it lives.
@@ -196,23 +205,6 @@ func (n *Node) trickle(l *lookup) {
 	}
 }
 
-// shareFirst asks the first owner of the name, in share mode, and reports whether there
-// is another than the node itself.
-func (n *Node) shareFirst(l *lookup) bool {
-	owners := n.owners(l.q.Name)
-	if len(owners) == 0 || owners[0] == n.self || !n.tellable(l.q) || !n.trusted(owners[0]) {
-		return false
-	}
-	late := func() {
-		if !l.done && l.job == nil && l.stage == atServers {
-			n.serversFirst(l, n.best())
-		}
-	}
-	n.inquire(l, owners[0], &exchange{fresh: true, resolve: true, by: ByOwner, missed: late})
-	n.after(shareAfter, late)
-	return true
-}
-
 // hedge asks the owners for a fresh answer, while the servers are asked still.
 func (n *Node) hedge(l *lookup) {
 	if l.done || l.gave != nil || l.stage != atServers || !n.tellable(l.q) {
@@ -243,6 +235,7 @@ func (n *Node) stale(l *lookup) {
 
 // consult asks the owners for what they have, however old.
 func (n *Node) consult(l *lookup) {
+	l.asking = n.now
 	l.pending++ // so that nothing is settled before all are asked
 	if n.tellable(l.q) {
 		n.held(l, false)
@@ -256,7 +249,17 @@ func (n *Node) consult(l *lookup) {
 		l.pending--
 		n.weigh(l)
 	}
-	n.after(consultWithin, func() { n.timeUp(l, atStale) })
+	n.unless(l.ended, consultWithin, func() { n.timeUp(l, atStale) })
+}
+
+// hasten leaves the owners that have not answered no more than as long again as it took
+// the first: they were asked at the same time, and what they were given is mostly of the
+// same age, so that one of them that is busy is not worth all of the budget.
+func (n *Node) hasten(l *lookup) {
+	if !l.hastened {
+		l.hastened = true
+		n.unless(l.ended, max(n.now-l.asking, youngerWithin), func() { n.timeUp(l, atStale) })
+	}
 }
 
 // climb goes up to a stage.
@@ -306,6 +309,9 @@ func (n *Node) say(id uint64, r Reply) {
 	n.stats.count(r)
 	n.emit(r)
 }
+
+// ended reports whether a lookup is over.
+func (l *lookup) ended() bool { return l.done }
 
 // end forgets a lookup.
 func (n *Node) end(l *lookup) {

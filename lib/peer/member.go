@@ -49,6 +49,9 @@ func (n *Node) inquired(from packet.NodeID, id uint64, a *packet.Ask) {
 		}
 		return
 	}
+	if a.Resolve {
+		n.wanted(from, q)
+	}
 	e := n.tell(q)
 	switch {
 	case e != nil && (e.Fresh(n.now) || !a.FreshOnly && !a.Resolve):
@@ -67,17 +70,18 @@ func (n *Node) inquired(from packet.NodeID, id uint64, a *packet.Ask) {
 func (n *Node) canIterate() bool { return n.o.Iterate && !n.captive && n.now >= n.root.until }
 
 // tell finds what may be told of a question: what this node had at first hand, what it
-// validated, or what it owns and was given by who had it at first hand. If there is
+// validated, or what it owns, or owned when members were not all known, and was given by
+// who had it at first hand. If there is
 // nothing under the very question, what was asked with or without DO, and for keys
 // without checking, serves too.
 func (n *Node) tell(q Question) *keep.Entry {
 	owner := n.rankOf(q.Name) >= 0
 	for _, k := range alternatives(n.key(q)) {
 		e := n.cache.Get(k)
-		if e == nil || len(e.Msg) > maxTold || !n.bearable(n.ofEntry(e)) && !e.Fresh(n.now) {
+		if e == nil || len(e.Msg) > maxTold || !n.bearable(Question{Type: k.Type, CD: k.CD}, n.ofEntry(e)) && !e.Fresh(n.now) {
 			continue
 		}
-		if e.First || n.o.Validate && e.State == packet.Secure || owner && e.From == e.Origin {
+		if e.First || n.o.Validate && e.StateAt(n.now) == packet.Secure || (owner || e.Given) && e.From == e.Origin {
 			return e
 		}
 	}
@@ -109,9 +113,6 @@ func (n *Node) told(to packet.NodeID, id uint64, called bool, e *keep.Entry) {
 	n.stats.Told++
 	n.cache.Told(n.now, e)
 	n.emit(Trace{Kind: TraceTold, Question: Question{Name: e.Name, Type: e.Type, DO: e.DO}, Peer: to})
-	if n.o.Share {
-		n.prefetch(e)
-	}
 	if !called {
 		n.send(to, id, packet.Have, r)
 		return
@@ -145,14 +146,7 @@ func (n *Node) record(e *keep.Entry) *packet.Record {
 		// How long the machine was off is known by its clock only.
 		age = max(age, e.Life()+time.Second)
 	}
-	return &packet.Record{Origin: e.Origin, Age: age, State: e.State, Net: e.Net, Msg: msg}
-}
-
-// prefetch renews what is asked for often when it has a tenth of its time left.
-func (n *Node) prefetch(e *keep.Entry) {
-	if e.First && e.Interest(n.now) >= 5 && e.Age(n.now) >= e.Life()*9/10 && n.best() == packet.Healthy {
-		n.job(Question{Name: e.Name, Type: e.Type, DO: e.DO, CD: e.CD}, false)
-	}
+	return &packet.Record{Origin: e.Origin, Age: age, State: e.StateAt(n.now), Net: e.Net, Msg: msg}
 }
 
 // send answers an Ask.
@@ -216,9 +210,9 @@ func (n *Node) serve(w *waiter, q Question, f *finding) {
 		return
 	}
 	w.served = true
-	if f != nil && !f.bogus && f.info.Keepable() && !f.info.Private && len(f.msg) <= maxTold && !slices.ContainsFunc(f.info.Names, n.secret) {
+	if f != nil && !f.Bogus && f.info.Keepable() && !f.info.Private && len(f.msg) <= maxTold && !slices.ContainsFunc(f.info.Names, n.secret) {
 		if msg, err := keep.Trim(f.msg); err == nil {
-			n.send(w.to, w.id, packet.Have, &packet.Record{Origin: n.self, State: f.state, Net: n.net, Msg: msg})
+			n.send(w.to, w.id, packet.Have, &packet.Record{Origin: n.self, State: f.State, Net: n.net, Msg: msg})
 			return
 		}
 	}
@@ -246,6 +240,8 @@ func (n *Node) given(from packet.NodeID, r *packet.Record) {
 		err = errHand
 	case !n.tellable(q):
 		err = errNet
+	case rank < 0 && n.pushed(from, q):
+		err = n.keepPushed(q, o)
 	case rank < 0:
 		err = errOwner
 	default:
@@ -263,10 +259,10 @@ func (n *Node) given(from packet.NodeID, r *packet.Record) {
 func (n *Node) keepFor(q Question, o *offer, rank int8) error {
 	e := &keep.Entry{
 		Key: n.key(q), Brief: o.info.Brief, Msg: o.msg, Base: o.base,
-		Origin: o.origin, From: o.from, Rank: rank,
+		Origin: o.origin, From: o.from, Given: true, Rank: rank,
 	}
-	if old := n.cache.Get(e.Key); old != nil && !old.First && keep.Equal(old.Msg, e.Msg) {
-		e.Agreed, e.State = old.Agreed, old.State
+	if old := n.cache.Get(e.Key); old != nil && !old.First && old.Signed == e.Signed && keep.Equal(old.Msg, e.Msg) {
+		e.Agreed, e.Verdict = old.Agreed, old.Verdict
 	}
 	if err := n.cache.Put(n.now, e); err != nil {
 		return err

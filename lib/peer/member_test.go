@@ -208,7 +208,7 @@ func TestOwnerTells(t *testing.T) {
 	put(id(3), id(2), 0, response(q, 60, "192.0.2.2"))                          // not at first hand
 	put(id(3), id(3), 0, response(strange(t, ring), 60, "192.0.2.2"))           // not its own
 	put(id(3), id(3), 0, response(q, 60, "10.0.0.1"))                           // private
-	put(id(3), id(3), 48*time.Hour, response(q, 60, "192.0.2.2"))               // too old
+	put(id(3), id(3), 169*time.Hour, response(q, 60, "192.0.2.2"))              // too old
 	put(id(3), id(3), 0, failed(q, dns.RcodeServerFailure))                     // no answer
 	put(id(3), id(3), 0, []byte("\x00\x00\x80\x00\x00\x01\x00\x00\x00\x00 ..")) // garbage
 	put(id(3), id(3), 0, alias(q, 60, "www.local.", "192.0.2.2"))               // secret

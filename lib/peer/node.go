@@ -32,8 +32,11 @@ type Ring interface {
 	Silent(packet.NodeID)
 	// Size counts the members, with the node itself.
 	Size() int
-	// Change grows whenever a member comes or goes.
+	// Change grows whenever a member comes, goes or starts anew.
 	Change() uint64
+	// Born is when a member was first known to live its present life. What it was given
+	// before it may have lost.
+	Born(packet.NodeID) time.Duration
 }
 
 // Options of a Node; the zero value of a field is its default.
@@ -43,7 +46,7 @@ type Options struct {
 
 	Share    bool          // owners are asked first (share mode); else guard mode
 	Owners   int           // of a name; default 2, 1 to 3
-	MaxStale time.Duration // past its time an answer is kept for so long; default 24 h, at most 7 days
+	MaxStale time.Duration // past its time an answer is kept for so long, and given while no name server lives; else for a day; default and at most 7 days
 	Stale    time.Duration // with name servers that live, a stale answer is given after this; default 500 ms
 	Hedge    time.Duration // owners are asked after this; 0: by the name servers' times, 30 to 150 ms
 	Agree    int           // members that must agree on unsigned data; 1 (default) or 2
@@ -51,7 +54,7 @@ type Options struct {
 	Entries  int           // of the cache; default 50,000
 	Iterate  bool          // from the root, when the name servers are down
 	Validate bool          // the own validation is on: servers and members are asked with DO always, and Validate comes
-	Window   time.Duration // an answer is kept for so long after a client asked; default 24 h, at least MaxStale
+	Window   time.Duration // an answer is kept for so long after a client asked; default and least MaxStale
 	Secret   []rr.Name     // names below these are never told to others, beside local., single labels ...
 	NoProbes bool          // of servers: for simulations
 	Cache    *keep.Cache   // what is kept already; nil: nothing
@@ -77,23 +80,34 @@ const (
 	Unreachable         // refused by the machine or the network, at once
 )
 
+// A Verdict is what the own validation says of a response; the zero one, that it did not
+// look at it.
+type Verdict struct {
+	keep.Verdict
+	Bogus bool   // it is refused
+	Doubt bool   // and only because it cannot be judged here and now, for which nobody is to blame
+	EDE   int    // why it is refused, as a code of RFC 8914; 0: no special reason
+	Text  string // the same in words
+}
+
 // Fetched ends a Fetch.
 type Fetched struct {
 	Req     uint64
 	Failure Failure
-	Msg     []byte       // a DNS response, whatever its code
-	State   packet.State // what the own validation says of it
-	Bogus   bool         // the own validation refuses it
+	Msg     []byte // a DNS response, whatever its code
+	Verdict
+	Judging  time.Duration // how long the own validation took of the time since the Fetch
+	Unsigned bool          // there must be signatures and are none: the server does not give any
 }
 
-// Iterated ends an Iterate.
+// Iterated ends an Iterate. It is Unreachable when nobody answers, not even the servers of
+// the root.
 type Iterated Fetched
 
 // Validated ends a Validate.
 type Validated struct {
-	Req   uint64
-	State packet.State
-	Bogus bool
+	Req uint64
+	Verdict
 }
 
 // Received is a message of a member to this node.
@@ -106,9 +120,10 @@ type Received struct {
 // Network says in which network the machine is, and how many servers it has there; at
 // the start, and when that changes.
 type Network struct {
-	Net     uint64 // identity of the network; 0: unknown, nothing is shared
-	Servers int    // they are known by their numbers from 0
-	New     bool   // a network just joined: a portal may be before it
+	Net     uint64    // identity of the network; 0: unknown, nothing is shared
+	Servers int       // they are known by their numbers from 0
+	New     bool      // a network just joined: a portal may be before it
+	Secret  []rr.Name // domains that have servers of their own: members are not told of them from now on
 }
 
 // Hint says that a member finds its name servers down. Nothing is believed of it: the

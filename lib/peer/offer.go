@@ -29,12 +29,15 @@ type offer struct {
 	info         keep.Info
 	base         time.Duration
 	old          bool // of a snapshot: never fresh
-	state        packet.State
 	by           By
+	odd          bool // it has nothing in common with what is known; see compare
+	keep.Verdict
 }
 
 func (o *offer) age(now time.Duration) time.Duration { return max(0, now-o.base) }
-func (o *offer) life() time.Duration                 { return time.Duration(o.info.MinTTL) * time.Second }
+func (o *offer) life() time.Duration {
+	return time.Duration(min(o.info.MinTTL, o.Lasts(o.base))) * time.Second
+}
 
 func (o *offer) fresh(now time.Duration) bool { return !o.old && o.age(now) < o.life() }
 
@@ -63,27 +66,38 @@ func younger(a, b *offer) *offer {
 func (n *Node) ofEntry(e *keep.Entry) *offer {
 	return &offer{
 		from: e.From, origin: e.Origin, mine: true, first: e.First, msg: e.Msg, info: keep.Info{Brief: e.Brief},
-		base: e.Base, old: e.Old, state: e.State, by: ByStale,
+		base: e.Base, old: e.Old, Verdict: e.Verdict, by: ByStale,
 	}
 }
 
-// bearable reports whether something is not too old to be given to a client.
-func (n *Node) bearable(o *offer) bool {
-	over := o.overdue(n.now)
-	if o.info.Negative && over > 0 {
-		return n.best() == packet.Down && over <= min(keep.MaxStaleNegative, n.o.MaxStale)
+// bearable reports whether something is not too old to be given to a client. Of a zone
+// without keys the proof is as good as one of keys, and without it nothing below could be
+// judged.
+func (n *Node) bearable(q Question, o *offer) bool {
+	over, down := o.overdue(n.now), n.best() == packet.Down
+	switch {
+	case o.info.Negative && over > 0 && !(q.CD && chainType(q.Type)):
+		return down && over <= min(keep.MaxStaleNegative, n.o.MaxStale)
+	case down:
+		return over <= n.o.MaxStale
 	}
-	return over <= n.o.MaxStale
+	return over <= min(staleLiving, n.o.MaxStale)
 }
+
+// staleLiving is how long past its time an answer may be given while a name server lives,
+// perhaps: a day, as elsewhere. When none does, the choice is between an old answer and
+// none, and Options.MaxStale is the bound, which is longer so that names that were asked for
+// once in some days are answered until the end of a long outage.
+const staleLiving = 24 * time.Hour
 
 // own is the own copy, if it may be given: what name servers said, or what was believed
 // of members before.
 func (n *Node) own(q Question) *offer {
 	e := n.cache.Get(n.key(q))
-	if e == nil || !e.First && !e.Agreed {
+	if e == nil || !n.believed(e) {
 		return nil
 	}
-	if o := n.ofEntry(e); n.bearable(o) {
+	if o := n.ofEntry(e); n.bearable(q, o) {
 		return o
 	}
 	return nil
@@ -98,7 +112,7 @@ func (n *Node) held(l *lookup, fresh bool) {
 	o := n.ofEntry(e)
 	o.mine, o.by = false, ByOwner
 	info, err := keep.Describe(e.Msg)
-	if o.info = info; err == nil && n.bearable(o) && (!fresh || o.fresh(n.now)) {
+	if o.info = info; err == nil && n.bearable(l.q, o) && (!fresh || o.fresh(n.now)) {
 		n.propose(l, o)
 	}
 }
@@ -137,8 +151,10 @@ func (n *Node) validated(ev Validated) {
 	if c == nil {
 		return
 	}
-	c.o.state = ev.State
+	c.o.Verdict = ev.Verdict.Verdict
 	switch {
+	case ev.Doubt: // that this node lacks keys, or that signatures have ended, is no lie
+		n.checked(ev.Req, c, fmt.Errorf("%w: %s", errDoubt, ev.Text))
 	case ev.Bogus && c.o.info.Signed:
 		n.checked(ev.Req, c, errBogus)
 	case ev.Bogus, ev.State != packet.Secure && n.knownSigned(c.l.q):
@@ -171,6 +187,7 @@ func (n *Node) knownSigned(q Question) bool {
 // accept takes an offer to be weighed.
 func (n *Node) accept(l *lookup, o *offer) {
 	if !l.done && len(l.offers) < maxOffers {
+		n.compare(l.q, o)
 		l.offers = append(l.offers, o)
 		n.weigh(l)
 	}
@@ -192,15 +209,20 @@ func (n *Node) weigh(l *lookup) {
 		case l.gave != nil:
 		case l.pending == 0 && l.checking == 0, l.over && l.checking == 0, o != nil && o.fresh(n.now) && !o.info.Negative:
 			n.settle(l)
+		case o != nil && !o.info.Negative:
+			n.hasten(l)
 		}
 	case atHelper, atRoot:
 		n.weighHelp(l, o)
 	case atWait, atAny, atLast:
 		switch {
+		case l.gave != nil: // only the servers' answer is still awaited
 		case o != nil && !o.info.Negative:
 			n.yield(l, o)
 		case l.stage == atAny && l.over && l.checking == 0:
 			n.unheard(l)
+		case l.stage == atLast && l.owed == 0:
+			n.last(l)
 		}
 	}
 }
@@ -225,7 +247,7 @@ func (n *Node) weighHelp(l *lookup, o *offer) {
 func (n *Node) pick(l *lookup) *offer {
 	var best *offer
 	for _, o := range l.offers {
-		if n.bearable(o) && n.agreed(l, o) {
+		if n.bearable(l.q, o) && n.agreed(l, o) {
 			best = younger(best, o)
 		}
 	}
@@ -233,10 +255,14 @@ func (n *Node) pick(l *lookup) *offer {
 }
 
 // agreed reports whether an offer is believed: the own validation says so, one word is
-// enough, the own name servers said the same before, or another member says the same
-// whose word does not come from the same source.
+// enough and there is nothing against it, the own name servers said the same before, or
+// another member says the same whose word does not come from the same source.
 func (n *Node) agreed(l *lookup, o *offer) bool {
-	if n.o.Agree == 1 || o.state == packet.Secure || l.q.CD {
+	if o.StateAt(n.now) == packet.Secure || l.q.CD {
+		return true
+	}
+	sure := n.sure(o)
+	if n.o.Agree == 1 && !o.odd && sure {
 		return true
 	}
 	if e := n.cache.Get(n.key(l.q)); e != nil && e.First && keep.Same(e.Msg, o.msg) {
@@ -244,7 +270,7 @@ func (n *Node) agreed(l *lookup, o *offer) bool {
 	}
 	return slices.ContainsFunc(l.offers, func(p *offer) bool {
 		apart := p.from != o.from && p.from != o.origin && p.origin != o.from && p.origin != o.origin
-		return apart && keep.Same(p.msg, o.msg)
+		return sure && apart && n.sure(p) && keep.Same(p.msg, o.msg)
 	})
 }
 
@@ -262,11 +288,18 @@ func (n *Node) yield(l *lookup, o *offer) {
 	l.gave, l.offers = o, nil
 	switch {
 	case l.job != nil:
-	case !o.fresh(n.now) && l.stage <= atStale && (n.tellable(l.q) || n.o.Iterate) && n.refer.take(n.now):
+	case n.referred(l):
 		n.help(l)
 	default:
 		n.end(l)
 	}
+}
+
+// referred reports whether something younger than what was given is looked for by others,
+// since the own servers are down.
+func (n *Node) referred(l *lookup) bool {
+	return n.best() == packet.Down && !l.gave.fresh(n.now) && l.stage <= atStale &&
+		(n.tellable(l.q) || n.o.Iterate) && n.refer.take(n.now)
 }
 
 // adopt keeps a member's answer that was believed. It is fresh for a short while only,
@@ -274,11 +307,15 @@ func (n *Node) yield(l *lookup, o *offer) {
 func (n *Node) adopt(l *lookup, o *offer) {
 	e := &keep.Entry{
 		Key: n.key(l.q), Brief: o.info.Brief, Msg: o.msg, Base: o.base, Origin: o.origin, From: o.from,
-		Agreed: true, State: o.state, Rank: n.rankOf(l.q.Name),
+		Agreed: true, Verdict: o.Verdict, Rank: n.rankOf(l.q.Name),
 	}
+	delete(n.missed.of, l.q)
 	old := n.cache.Get(e.Key)
 	if old != nil && !old.First && old.Base == o.base {
-		old.Agreed, old.State = true, o.state // it was there, held for others
+		// It was there, held for others. In share mode it is in its time not made the
+		// own copy, so that it is good for no longer than any member's word.
+		old.Agreed = !n.o.Share || !o.fresh(n.now)
+		n.cache.Judge(n.now, old, o.Verdict)
 		return
 	}
 	e.MinTTL = min(e.MinTTL, uint32(o.age(n.now)/time.Second)+peerTTL)
@@ -287,24 +324,37 @@ func (n *Node) adopt(l *lookup, o *offer) {
 
 // fresh is the reply with an answer that is kept and in its time.
 func (n *Node) fresh(e *keep.Entry) Reply {
-	r := Reply{Msg: e.Msg, Age: e.Age(n.now), EDE: edeNone, Secure: e.State == packet.Secure, By: ByCache}
+	r := Reply{
+		Msg: e.Msg, Age: e.Age(n.now), MaxTTL: e.TTL(e.Base, n.now), EDE: edeNone,
+		Secure: e.StateAt(n.now) == packet.Secure, By: ByCache,
+	}
 	if !e.First {
-		r.MaxTTL, r.EDE, r.Text = peerTTL, edeOther, n.from(n.ofEntry(e))
+		r.MaxTTL, r.EDE, r.Text = least(peerTTL, r.MaxTTL), edeOther, n.from(n.ofEntry(e))
 	}
 	return r
 }
 
+// least is the smaller of two bounds, of which the second may be none.
+func least(a, b uint32) uint32 {
+	if b == 0 {
+		return a
+	}
+	return min(a, b)
+}
+
 // dress makes the reply that gives an offer, and says where it comes from.
 func (n *Node) dress(o *offer) Reply {
-	r := Reply{Msg: o.msg, Age: o.age(n.now), MaxTTL: peerTTL, EDE: edeOther, Secure: o.state == packet.Secure, By: o.by, Text: n.from(o)}
+	r := Reply{Msg: o.msg, Age: o.age(n.now), MaxTTL: peerTTL, EDE: edeOther, By: o.by, Text: n.from(o)}
+	r.Secure = o.StateAt(n.now) == packet.Secure
 	if o.fresh(n.now) {
+		r.MaxTTL = least(peerTTL, o.TTL(o.base, n.now))
 		if o.mine {
 			r.By = ByCache
 		}
 		return r
 	}
-	// Its signatures may have run out: without a clock nobody can tell.
-	r.EDE, r.MaxTTL, r.Secure = edeStale, staleTTL, false
+	// That its signatures hold is known only as long as the machine has been running on.
+	r.EDE, r.MaxTTL, r.Secure = edeStale, staleTTL, r.Secure && o.Until != 0 && !o.old
 	if o.info.Rcode == rcodeName {
 		r.EDE = edeStaleName
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/miekg/dns"
 
+	"namecast/lib/peer/keep"
 	"namecast/lib/peer/packet"
 	"namecast/lib/rr"
 )
@@ -90,6 +91,9 @@ func id(k int) (out packet.NodeID) {
 	return out
 }
 
+// stated is a verdict without bounds.
+func stated(s packet.State) Verdict { return Verdict{Verdict: keep.Verdict{State: s}} }
+
 // fakeRing is a ring of nodes with hashed ranks, of which some are known to live.
 type fakeRing struct {
 	self    packet.NodeID
@@ -97,6 +101,7 @@ type fakeRing struct {
 	helpers []packet.NodeID
 	silent  map[packet.NodeID]int
 	change  uint64
+	born    map[packet.NodeID]time.Duration
 }
 
 func ringOf(self, nodes int) *fakeRing {
@@ -130,10 +135,11 @@ func (r *fakeRing) Owners(name rr.Name, n int, to []packet.NodeID) []packet.Node
 func (r *fakeRing) Helpers(name rr.Name, n int, to []packet.NodeID) []packet.NodeID {
 	return ranked(name, r.helpers, n, to)
 }
-func (r *fakeRing) Wait(packet.NodeID) time.Duration { return 8 * time.Millisecond }
-func (r *fakeRing) Silent(id packet.NodeID)          { r.silent[id]++ }
-func (r *fakeRing) Size() int                        { return len(r.all) }
-func (r *fakeRing) Change() uint64                   { return r.change }
+func (r *fakeRing) Wait(packet.NodeID) time.Duration    { return 8 * time.Millisecond }
+func (r *fakeRing) Silent(id packet.NodeID)             { r.silent[id]++ }
+func (r *fakeRing) Size() int                           { return len(r.all) }
+func (r *fakeRing) Change() uint64                      { return r.change }
+func (r *fakeRing) Born(id packet.NodeID) time.Duration { return r.born[id] }
 
 // A rig is one node whose every action a test sees and answers.
 type rig struct {
@@ -246,8 +252,13 @@ func (g *rig) down() {
 		for _, x := range append(f, p...) {
 			g.step(Fetched{Req: x.Req, Failure: Unreachable})
 		}
+		for _, s := range g.asks() {
+			if !s.All {
+				g.miss(s)
+			}
+		}
 	}
-	g.wait(40 * time.Millisecond)
+	g.wait(owedWithin + 50*time.Millisecond)
 	if s, _ := g.n.Upstream(); s != packet.Down {
 		g.t.Fatalf("the server is %s, want down", s)
 	}

@@ -40,8 +40,11 @@ type server struct {
 	every   time.Duration // between probes while it is down
 	probed  time.Duration // when it was last asked whether it lives, since a question was not answered
 	lame    bool          // it is down since it answers with errors
+	blind   *Question     // it is down since the answer to this has no signatures; nil: it gives them
 	times   [64]time.Duration
-	timed   int // answers timed, modulo 64 the next place
+	timed   int               // answers timed, modulo 64 the next place
+	sorted  [64]time.Duration // the times, as they were when so many had been timed
+	upTo    int
 	ends    [16]ending
 	ended   int
 }
@@ -51,6 +54,12 @@ type ending struct {
 	q   Question
 	at  time.Duration
 	bad bool // an error, or nothing in a long time
+}
+
+// heard tells, later on, whether the server has said anything since now.
+func (s *server) heard() func() bool {
+	had := s.replies
+	return func() bool { return s.replies != had }
 }
 
 // took notes how long an answer took.
@@ -65,9 +74,11 @@ func (s *server) quantile(share float64) (time.Duration, bool) {
 	if k == 0 {
 		return 0, false
 	}
-	sorted := s.times
-	slices.Sort(sorted[:k])
-	return sorted[min(k-1, int(share*float64(k)))], true
+	if s.upTo != s.timed {
+		s.sorted, s.upTo = s.times, s.timed
+		slices.Sort(s.sorted[:k])
+	}
+	return s.sorted[min(k-1, int(share*float64(k)))], true
 }
 
 // hedge is how long the server may take before others are asked beside it.
@@ -120,8 +131,11 @@ func zoneOf(name rr.Name) rr.Name {
 }
 
 // probeQuestion is what a server is asked to see whether it lives: what each has at
-// hand, or if it answered with errors, one of the questions it did so for.
+// hand, or if it answered with errors or without signatures, a question it did so for.
 func (s *server) probeQuestion() Question {
+	if s.blind != nil {
+		return *s.blind
+	}
 	if s.lame {
 		for k := range min(s.ended, len(s.ends)) {
 			if e := s.ends[(s.good+k)%len(s.ends)]; e.bad {
@@ -195,7 +209,7 @@ func (n *Node) shift(before packet.UpstreamState) {
 // the last one was noticed, or while this node itself was stopped, does not count.
 func (n *Node) pulse(i int, d time.Duration) {
 	s, had, begun := n.servers[i], n.servers[i].replies, n.now
-	n.after(d, func() {
+	n.unless(s.heard(), d, func() {
 		if i < len(n.servers) && n.servers[i] == s && s.replies == had && begun >= s.struck && begun >= n.late {
 			n.strike(i, "it was silent")
 		}
@@ -265,7 +279,7 @@ func (n *Node) answered(i int, f *fetch, bad bool) {
 		s.strikes = 0
 		// Replies to what was sent while it was away say for how long it was, and come late.
 		if f.sent >= s.back {
-			s.took(n.now - f.sent)
+			s.took(n.now - f.sent - f.judged)
 		}
 	}
 	lame := false
@@ -273,6 +287,10 @@ func (n *Node) answered(i int, f *fetch, bad bool) {
 		lame = s.end(ending{f.q, n.now, bad})
 	}
 	switch {
+	case s.blind != nil:
+		if s.state != packet.Down {
+			n.turn(i, packet.Down, "it still gives no signatures")
+		}
 	case lame && s.state != packet.Down:
 		s.lame = true
 		n.turn(i, packet.Down, "it answers with errors")
@@ -287,6 +305,22 @@ func (n *Node) answered(i int, f *fetch, bad bool) {
 		n.turn(i, n.living(), "it answered")
 	case s.state == packet.Down || s.state == packet.Probation:
 		n.trial(i)
+	}
+}
+
+// sees takes note of whether a server gives signatures. Without them the own validation
+// refuses all that it says, so that it is as good as down.
+func (n *Node) sees(f *fetch, unsigned, signed bool) {
+	s := n.servers[f.server]
+	switch {
+	case s.blind != nil:
+		if signed && f.q == *s.blind {
+			s.blind = nil
+		}
+	case unsigned && !n.captive:
+		q := f.q
+		s.blind = &q
+		n.turn(f.server, packet.Down, "it gives no signatures (DNSSEC)")
 	}
 }
 
@@ -305,6 +339,7 @@ func (n *Node) trial(i int) {
 	if s.good >= goodProbes || n.o.NoProbes {
 		s.ended, s.struck, s.back = 0, n.now, n.now
 		n.turn(i, n.living(), fmt.Sprintf("it answered %d times", s.good))
+		n.singAnew()
 		return
 	}
 	if s.state == packet.Down {

@@ -27,6 +27,7 @@ type Stats struct {
 	PutRecords  uint64
 	Inquired    uint64 // asks of members to this node
 	Told        uint64 // that were answered with a record
+	Renewals    uint64 // fetches of what members ask for often, in share mode
 	Helped      uint64 // that were looked up
 	Given       uint64 // records of members' puts
 	Kept        uint64 // that were taken
@@ -65,6 +66,7 @@ type ServerState struct {
 	For    time.Duration // since it is so
 	Median time.Duration // of its last answers; 0: none yet
 	P95    time.Duration
+	Blind  bool // it is down since it gives no signatures
 }
 
 // Servers gives the states of the name servers, in their order.
@@ -73,7 +75,7 @@ func (n *Node) Servers() []ServerState {
 	for i, s := range n.servers {
 		median, _ := s.quantile(0.5)
 		p95, _ := s.quantile(0.95)
-		out[i] = ServerState{s.state, n.now - s.since, median, p95}
+		out[i] = ServerState{s.state, n.now - s.since, median, p95, s.blind != nil}
 	}
 	return out
 }

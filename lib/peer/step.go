@@ -1,7 +1,6 @@
 package peer
 
 import (
-	"math"
 	"math/rand/v2"
 	"time"
 
@@ -59,17 +58,21 @@ type Node struct {
 	usedSet map[Question]bool
 	refresh bool // used is worked off
 
-	boxes   map[packet.NodeID]*box
-	change  uint64 // of the ring, as last seen
-	walk    walk
-	anySelf bucket
-	anyAll  bucket
-	helped  bucket
-	helping memory[packet.NodeID, *bucket]
-	refer   bucket // questions to helpers for nobody who waits
-	delayed int    // answers to calls that wait for their moment
-	trust   memory[packet.NodeID, trust]
-	audits  []*audit
+	boxes     map[packet.NodeID]*box
+	change    uint64 // of the ring, as last seen
+	walk      walk
+	anySelf   bucket
+	anyAll    bucket
+	helped    bucket
+	helping   memory[packet.NodeID, *bucket]
+	refer     bucket // questions to helpers for nobody who waits
+	delayed   int    // answers to calls that wait for their moment
+	trust     memory[packet.NodeID, trust]
+	standings memory[packet.NodeID, standing] // what members said, beside the own copies
+	demands   memory[Question, *demand]       // of members, in share mode
+	credit    int                             // for what is asked for often
+	renewals  bucket                          // of what is asked for often
+	audits    []*audit
 }
 
 // New makes a node. The caller says with Network which servers there are.
@@ -83,7 +86,8 @@ func New(now time.Duration, o Options) *Node {
 		settled: newMemory[Question, time.Duration](maxMemory), usedSet: map[Question]bool{},
 		recent:  ring{told: newMemory[Question, verdict](1024)},
 		helping: newMemory[packet.NodeID, *bucket](1024), trust: newMemory[packet.NodeID, trust](1024),
-		anySelf: perSecond(5), anyAll: perSecond(20), helped: perSecond(50), refer: perSecond(10),
+		standings: newMemory[packet.NodeID, standing](1024), demands: newMemory[Question, *demand](maxDemands),
+		anySelf: perSecond(5), anyAll: perSecond(20), helped: perSecond(50), refer: perSecond(10), renewals: perSecond(5),
 	}
 	if o.Ring != nil {
 		n.self = o.Ring.Self()
@@ -103,7 +107,7 @@ func (o Options) whole() Options {
 		o.Owners = 2
 	}
 	o.Owners = min(max(o.Owners, 1), maxOwners)
-	o.MaxStale = orElse(o.MaxStale, 24*time.Hour, 7*24*time.Hour)
+	o.MaxStale = orElse(o.MaxStale, 7*24*time.Hour, 7*24*time.Hour)
 	o.Window = max(orElse(o.Window, 24*time.Hour, 30*24*time.Hour), o.MaxStale)
 	o.Stale = orElse(o.Stale, 500*time.Millisecond, 10*time.Second)
 	o.Suppress = orElse(o.Suppress, 6*time.Hour, 7*24*time.Hour)
@@ -143,10 +147,7 @@ func (n *Node) Step(now time.Duration, ev Event) []Action {
 
 // Next is when Step has to be called at the latest.
 func (n *Node) Next() time.Duration {
-	if len(n.timers.heap) == 0 {
-		return math.MaxInt64
-	}
-	return n.timers.heap[0].at
+	return n.timers.first()
 }
 
 func (n *Node) take(ev Event) {
@@ -185,9 +186,13 @@ func (n *Node) Upstream() (packet.UpstreamState, time.Duration) { return n.best(
 // answers of another network's servers and members are of no use here.
 func (n *Node) network(ev Network) {
 	moved := !n.begun || ev.Net != n.net
+	if n.begun && moved && n.net == 0 {
+		n.cache.ForgetNet(0) // what was unknown then may be any network
+	}
 	n.begun, n.net = true, ev.Net
 	n.epoch++
 	n.captive = ev.New && !n.o.NoProbes
+	n.conceal(ev.Secret)
 	n.servers = make([]*server, max(0, ev.Servers))
 	for i := range n.servers {
 		n.servers[i] = &server{state: n.living(), since: n.now}
@@ -216,6 +221,7 @@ func (n *Node) restart(moved bool) {
 	n.audits = nil
 	n.failed, n.missed = newMemory[Question, failure](maxMemory), newMemory[Question, failure](maxMemory)
 	n.settled = newMemory[Question, time.Duration](maxMemory)
+	n.demands = newMemory[Question, *demand](maxDemands)
 	n.root = health{}
 	if moved {
 		n.used, n.usedSet = nil, map[Question]bool{}

@@ -31,6 +31,7 @@ func cacheOf(o Options) *keep.Cache {
 // sweep drops what nobody wants any more, all of it in an hour.
 func (n *Node) sweep() {
 	n.cache.Sweep(n.now, n.cache.Len()/60+1)
+	n.foreseeAll()
 	n.after(sweepEvery, n.sweep)
 }
 

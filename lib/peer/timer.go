@@ -2,6 +2,8 @@ package peer
 
 import (
 	"container/heap"
+	"math"
+	"slices"
 	"time"
 )
 
@@ -11,12 +13,17 @@ type timer struct {
 	at   time.Duration
 	turn uint64 // those of one time run in the order in which they were set
 	run  func()
+	moot func() bool // once true, always: it need not run any more; nil: it has to
 }
 
 type timers struct {
 	heap []timer
 	turn uint64
+	many int // with so many, those that are moot are taken out
 }
+
+// fewTimers are not worth a look at which of them are moot.
+const fewTimers = 256
 
 func (t *timers) Len() int { return len(t.heap) }
 func (t *timers) Less(i, j int) bool {
@@ -34,9 +41,35 @@ func (t *timers) Pop() any {
 }
 
 // after has something done a while from now.
-func (n *Node) after(d time.Duration, run func()) {
+func (n *Node) after(d time.Duration, run func()) { n.unless(nil, d, run) }
+
+// unless is after for what may become moot. Nobody is woken for it then: nearly all
+// questions are answered long before the times that were set for the case that they are not.
+func (n *Node) unless(moot func() bool, d time.Duration, run func()) {
 	n.timers.turn++
-	heap.Push(&n.timers, timer{n.now + max(0, d), n.timers.turn, run})
+	heap.Push(&n.timers, timer{n.now + max(0, d), n.timers.turn, run, moot})
+	if len(n.timers.heap) >= max(n.timers.many, fewTimers) {
+		n.timers.prune()
+	}
+}
+
+// prune takes out the timers that are moot, of which there are many while many questions
+// come, and each holds what it was set for.
+func (t *timers) prune() {
+	t.heap = slices.DeleteFunc(t.heap, func(x timer) bool { return x.moot != nil && x.moot() })
+	heap.Init(t)
+	t.many = 2 * len(t.heap)
+}
+
+// first is the time of the next timer that is not moot; those before it are dropped.
+func (t *timers) first() time.Duration {
+	for len(t.heap) > 0 {
+		if x := &t.heap[0]; x.moot == nil || !x.moot() {
+			return x.at
+		}
+		heap.Pop(t)
+	}
+	return math.MaxInt64
 }
 
 // expire does what is due.

@@ -13,6 +13,7 @@ import (
 // again once they answer.
 const (
 	auditShare = 0.05
+	shareAudit = 0.01 // of answers in share mode, while name servers answer: each costs them a question
 	auditMost  = 64
 	auditEvery = time.Second
 	trustLeast = 0.5           // members below this are not asked
@@ -58,7 +59,11 @@ func (n *Node) mark(id packet.NodeID, good bool) {
 
 // sample takes some of what members say down for the audit.
 func (n *Node) sample(q Question, o *offer) {
-	if len(n.audits) < auditMost && n.rng.Float64() < auditShare {
+	share := auditShare
+	if n.o.Share && n.best() == packet.Healthy {
+		share = shareAudit
+	}
+	if len(n.audits) < auditMost && n.rng.Float64() < share {
 		n.audits = append(n.audits, &audit{q: q, from: o.from, msg: o.msg})
 		if len(n.audits) == 1 {
 			n.after(auditEvery, n.auditNext)
@@ -86,7 +91,7 @@ func (n *Node) auditNext() {
 // audited compares. Names with many machines give other addresses each time, so only
 // what has nothing in common counts against a member.
 func (n *Node) audited(a *audit, f *finding) {
-	if f == nil || f.bogus || f.info.Negative {
+	if f == nil || f.Bogus || f.info.Negative {
 		return
 	}
 	bad := keep.Disjoint(a.msg, f.msg)

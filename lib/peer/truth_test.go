@@ -124,8 +124,8 @@ func TestRules(t *testing.T) {
 		"a secret alias":   {packet.Record{Origin: id(3), Net: 7, Msg: alias(q, 60, "x.local.", "192.0.2.1")}, errPrivate},
 		"more in it":       {packet.Record{Origin: id(3), Net: 7, Msg: extra(q)}, errExtra},
 		"no origin":        {packet.Record{Net: 7, Msg: response(q, 60, "192.0.2.1")}, errHand},
-		"too old":          {packet.Record{Origin: id(3), Age: 25 * time.Hour, Net: 7, Msg: response(q, 60, "192.0.2.1")}, errTooOld},
-		"long TTL, old":    {packet.Record{Origin: id(3), Age: 25 * time.Hour, Net: 7, Msg: response(q, 1<<31-1, "192.0.2.1")}, nil},
+		"too old":          {packet.Record{Origin: id(3), Age: 169 * time.Hour, Net: 7, Msg: response(q, 60, "192.0.2.1")}, errTooOld},
+		"long TTL, old":    {packet.Record{Origin: id(3), Age: 166 * time.Hour, Net: 7, Msg: response(q, 1<<31-1, "192.0.2.1")}, nil},
 	} {
 		g := newRig(t, Options{Ring: ringOf(0, 5)})
 		if _, err := g.n.judge(q, id(3), &c.record, 0); err != c.want {
@@ -184,9 +184,9 @@ func TestMembersAreValidated(t *testing.T) {
 	if len(g.checks) != 2 {
 		t.Fatalf("checks %+v", g.checks)
 	}
-	g.step(Validated{Req: g.checks[0].Req, Bogus: true})
+	g.step(Validated{Req: g.checks[0].Req, Verdict: Verdict{Bogus: true}})
 	g.silent()
-	g.step(Validated{Req: g.checks[1].Req, State: packet.Secure})
+	g.step(Validated{Req: g.checks[1].Req, Verdict: stated(packet.Secure)})
 	if r := g.reply(); address(t, r) != "192.0.2.1" || !r.Secure {
 		t.Fatalf("reply %+v", r)
 	}
@@ -203,14 +203,14 @@ func TestSignaturesDoNotGo(t *testing.T) {
 	q := strange(t, ring)
 	g.ask(q)
 	f := g.fetch()
-	g.step(Fetched{Req: f.Req, Msg: response(f.Question, 60, "192.0.2.1"), State: packet.Secure})
+	g.step(Fetched{Req: f.Req, Msg: response(f.Question, 60, "192.0.2.1"), Verdict: stated(packet.Secure)})
 	g.reply()
 	g.wait(time.Hour)
 	g.down()
 	g.ask(q)
 	asks := g.asks()
 	g.have(asks[0], asks[0].To, id(3), 0, response(f.Question, 60, "198.51.100.66"))
-	g.step(Validated{Req: g.checks[0].Req, State: packet.Unknown})
+	g.step(Validated{Req: g.checks[0].Req, Verdict: stated(packet.Unknown)})
 	g.wait(time.Second)
 	if r := g.reply(); address(t, r) != "192.0.2.1" || r.By != ByStale || r.Secure {
 		t.Fatalf("reply %+v", r)

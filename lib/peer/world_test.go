@@ -264,7 +264,7 @@ func (w *world) reply(m *mate, r Reply) {
 		w.t.Errorf("I9: of network %d in network %d", x.net, m.net)
 	case r.Age+maxDelay < age:
 		w.t.Errorf("I3: said to be %s old, is %s", r.Age, age)
-	case age > x.ttl+24*time.Hour+maxDelay:
+	case age > x.ttl+w.oldest(m)+maxDelay:
 		w.t.Errorf("I4: %s old with a TTL of %s", age, x.ttl)
 	case age > x.ttl+maxDelay && (r.EDE < 0 || r.Text == "" || r.MaxTTL == 0 || r.MaxTTL > staleTTL):
 		w.t.Errorf("I16: stale without a word: %+v", r)
@@ -273,6 +273,14 @@ func (w *world) reply(m *mate, r Reply) {
 	case x.born+maxDelay < m.first[place{m.net, q}]: // the way of a Put does not count in its age
 		w.t.Errorf("I6, I14: older than what the own servers said %s ago: %+v", w.now-m.first[place{m.net, q}], r)
 	}
+}
+
+// oldest is for how long past its time a node may give an answer.
+func (w *world) oldest(m *mate) time.Duration {
+	if s, _ := m.n.Upstream(); s == packet.Down {
+		return 7 * 24 * time.Hour
+	}
+	return 24 * time.Hour
 }
 
 func (w *world) send(m *mate, s Send) {

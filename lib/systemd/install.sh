@@ -14,7 +14,7 @@ prefix=${PREFIX-/usr/local}
 
 units=$dest$prefix/lib/systemd/system
 install -d "$units" "$dest$prefix/lib/namecast" "$dest$prefix/lib/sysusers.d" "$dest$prefix/lib/tmpfiles.d"
-for unit in "$here"/*.service "$here"/*.path "$here"/*.target; do
+for unit in "$here"/*.service "$here"/*.socket "$here"/*.path "$here"/*.target; do
 	to=$units/$(basename "$unit")
 	sed "s|=/usr/local/|=$prefix/|" "$unit" > "$to.new"
 	chmod 644 "$to.new"

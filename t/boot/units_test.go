@@ -139,7 +139,7 @@ var overall = regexp.MustCompile(`Overall exposure level for \S+: ([0-9.]+)`)
 // TestSecurity holds the units to what they may do.
 func TestSecurity(t *testing.T) {
 	systemdAnalyze(t)
-	for _, unit := range append(daemons, "nc-restart@") {
+	for _, unit := range append(daemons, "nc-restart@", "nc-peer", "nc-peer-resolver", "nc-peer-retake") {
 		out, err := exec.Command("systemd-analyze", "security", "--no-pager", "--offline=yes", filepath.Join(source, unit+".service")).CombinedOutput()
 		m := overall.FindStringSubmatch(string(out))
 		if m == nil {

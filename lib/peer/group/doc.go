@@ -33,7 +33,7 @@
 // replay, and what is late; what exceeds a budget.
 //
 // Each key of the file is accepted, and a member is spoken to under the one that it
-// uses. An address is one member only: who takes another's has to wait until that one
+// uses; what goes to all is said under each key that some member uses. An address is one member only: who takes another's has to wait until that one
 // does not answer there.
 //
 // # Replays

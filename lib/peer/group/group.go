@@ -105,11 +105,12 @@ const forever = time.Duration(math.MaxInt64)
 
 // A Group is what a node knows of its group. It implements peer.Ring.
 type Group struct {
-	o      Options
-	rng    *rand.Rand // for delays only
-	self   packet.NodeID
-	groups []netip.Addr // multicast groups of all keys
-	v6, v4 netip.Addr   // those that are sent to
+	o       Options
+	rng     *rand.Rand // for delays only
+	self    packet.NodeID
+	greeted []packet.NodeID // for those who look on
+	groups  []netip.Addr    // multicast groups of all keys
+	v6, v4  netip.Addr      // those that are sent to
 
 	now, wake time.Duration
 	seq       uint64
@@ -165,6 +166,7 @@ func (g *Group) SetKeys(keys *packet.Keys) {
 		n.rank = g.hash("node", n.id[:])
 	}
 	g.seats = nil
+	g.change++ // names may have other owners now
 }
 
 // indexOf is the number that a key of before has among the keys, or that of the newest.

@@ -68,6 +68,9 @@ func (g *Group) takeHello(n *node, a arrival, h *packet.Hello) Reason {
 	if n != nil && n.proven && n.boot == a.m.Boot {
 		g.hears(n, a)
 		if n.member {
+			if a.all {
+				g.greet(n.id)
+			}
 			g.learn(n, a.link, h)
 			g.stillThere(n)
 			if h.Members == number(n.id) { // it is alone: it has lost its members, this one too
@@ -268,7 +271,7 @@ func (g *Group) promote(n *node, a arrival) {
 		}
 	}
 	if !n.proven || n.boot != c.boot {
-		n.boot, n.window, n.proven = c.boot, c.window, true
+		n.boot, n.window, n.proven, n.born = c.boot, c.window, true, g.now
 	} else {
 		n.window.prove(g.now, a.m.Seq)
 	}

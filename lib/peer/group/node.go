@@ -26,6 +26,7 @@ type node struct {
 	rank   uint64 // hash of the id under the group's key
 	proven bool   // it has had a boot
 	boot   uint64
+	born   time.Duration // when that was first proven
 	window window
 	past   []pastBoot
 	claim  *claim
@@ -229,9 +230,13 @@ func (n *node) heardOn(link int) time.Duration {
 	return heard
 }
 
-// hears notes a message of a node's present boot that was taken.
+// hears notes a message of a node's present boot that was taken. What goes to all is
+// said under older keys too; that is no sign that the node has no newer one.
 func (g *Group) hears(n *node, a arrival) {
-	n.heard, n.key = g.now, a.m.Key
+	n.heard = g.now
+	if !a.all || a.m.Key < n.key {
+		n.key = a.m.Key
+	}
 	if p := n.at(a.link.Index, a.from); p != nil {
 		p.heard = g.now
 	}

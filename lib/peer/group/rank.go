@@ -71,9 +71,22 @@ func (g *Group) nameHash(name rr.Name) uint64 {
 	return g.hash("name", []byte(name))
 }
 
-func (g *Group) hash(domain string, b []byte) uint64 {
-	sum := g.o.Keys.Mac("rendezvous "+domain, b)
+func (g *Group) hash(domain string, b []byte) uint64 { return hash(g.o.Keys, domain, b) }
+
+func hash(keys *packet.Keys, domain string, b []byte) uint64 {
+	sum := keys.Mac("rendezvous "+domain, b)
 	return binary.BigEndian.Uint64(sum[:])
+}
+
+// Order gives those n, at most 16, of the nodes with a group's keys that own a name, the
+// best first, when all of them live and have the same weight: for who wants to know
+// beforehand.
+func Order(keys *packet.Keys, nodes []packet.NodeID, name rr.Name, n int) []packet.NodeID {
+	seats := make([]seat, len(nodes))
+	for i, id := range nodes {
+		seats[i] = seat{id: id, hash: hash(keys, "node", id[:])}
+	}
+	return best(seats, hash(keys, "name", []byte(name)), n, func(*seat) uint8 { return 1 }, nil)
 }
 
 // Owners appends the n best members for a name, at most 16, the best first. The node
@@ -118,6 +131,14 @@ func (g *Group) Size() int { return g.members + 1 }
 
 // Change grows whenever a member comes or goes.
 func (g *Group) Change() uint64 { return g.change }
+
+// Born is when a member was first known to live its present life.
+func (g *Group) Born(id packet.NodeID) time.Duration {
+	if n := g.nodes[id]; n != nil {
+		return n.born
+	}
+	return 0
+}
 
 // Wait is after what time without an answer a member is taken as silent: four round
 // trips, but 5 to 50 ms.

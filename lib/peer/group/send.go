@@ -2,6 +2,7 @@ package group
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 
 	"namecast/lib/peer"
@@ -95,13 +96,37 @@ func (g *Group) unicast(n *node, link int, to netip.AddrPort, body packet.Body, 
 	g.stats.Sent += g.seal(m, link, to)
 }
 
-// multicast seals a message to all on a link.
+// multicast seals a message to all on a link, under each key that it takes to be
+// understood by every member.
 func (g *Group) multicast(l *link, to netip.Addr, body packet.Body, id uint64) {
-	sent := g.seal(&packet.Message{ID: id, Body: body}, l.Index, netip.AddrPortFrom(to, g.o.Port))
-	g.stats.Multicast += sent
-	if _, call := body.(*packet.Ask); sent > 0 && !call {
-		l.multicast(g.now)
+	for _, key := range g.spoken() {
+		at := to
+		if six, four := g.o.Keys.GroupOf(key); to == g.v6 {
+			at = six
+		} else if to == g.v4 {
+			at = four
+		}
+		sent := g.seal(&packet.Message{ID: id, Key: key, Body: body}, l.Index, netip.AddrPortFrom(at, g.o.Port))
+		g.stats.Multicast += sent
+		if _, call := body.(*packet.Ask); sent > 0 && !call {
+			l.multicast(g.now)
+		}
 	}
+	if _, ok := body.(*packet.Hello); ok {
+		g.greet(g.self)
+	}
+}
+
+// spoken are the numbers of the newest key and of those that members use who have shown
+// no newer one: while the key is being changed, some machines have the old one only.
+func (g *Group) spoken() []int {
+	keys := []int{0}
+	for _, n := range g.list {
+		if n.member && !slices.Contains(keys, n.key) {
+			keys = append(keys, n.key)
+		}
+	}
+	return keys
 }
 
 // seal numbers and seals a message, and says how many datagrams it takes.

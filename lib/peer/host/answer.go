@@ -19,6 +19,9 @@ func (r *request) answer(rep *peer.Reply, limit int) []byte {
 	if rep.Msg == nil {
 		return r.empty(rep.Rcode, rep)
 	}
+	if len(rep.Msg) < headerSize || binary.BigEndian.Uint16(rep.Msg[2:])&(flagQR|opcodeMask) != flagQR {
+		return r.empty(rcodeServFail, rep) // it is no response to a question
+	}
 	b := keep.Aged(make([]byte, 0, len(rep.Msg)+64), rep.Msg, r.id, rep.Age, rep.MaxTTL)
 	opt, ok := lastOPT(b)
 	if !ok {

@@ -103,8 +103,14 @@ func (p *plan) checkServers() error {
 
 func (p *plan) checkNames() error {
 	for _, text := range p.Listen {
-		if _, err := netip.ParseAddrPort(text); err != nil {
+		at, err := netip.ParseAddrPort(text)
+		if err != nil {
 			return fmt.Errorf("-listen %q is not ADDRESS:PORT", text)
+		}
+		for _, s := range p.servers {
+			if s.Addr.Port() == at.Port() && (s.Addr == at || at.Addr().IsUnspecified() && s.Addr.Addr().IsLoopback()) {
+				return fmt.Errorf("-upstream %v is the stub itself (-listen %s)", s, text)
+			}
 		}
 	}
 	for _, text := range p.Secret {

@@ -12,10 +12,9 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"os/signal"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"namecast/lib/cli"
@@ -23,6 +22,7 @@ import (
 	"namecast/lib/control"
 	"namecast/lib/peer"
 	"namecast/lib/peer/group"
+	"namecast/lib/peer/keep"
 	"namecast/lib/peer/packet"
 	"namecast/lib/private"
 	"namecast/lib/resolve/iterate"
@@ -49,17 +49,27 @@ type daemon struct {
 	http     net.Listener
 	keys     atomic.Pointer[packet.Keys]
 	started  time.Time
-	wake     chan struct{} // has the network looked at
-	rewire   chan struct{} // has the sockets join their groups again
-	settled  chan struct{} // is closed when the loop knows the name servers
-	flooded  atomic.Uint64 // datagrams that came while the queue was full
+	trusted  []validate.Anchor // of the file, as it was last read; of who keeps the keys
+	wake     chan struct{}     // has the network looked at
+	rewire   chan struct{}     // has the sockets join their groups again
+	settled  chan struct{}     // is closed when the loop knows the name servers
+
+	overwritten bool // others have written what leads programs here; of who keeps the network
 
 	mu    sync.Mutex
 	loops map[upstream.Server]bool // name servers that lead back here
 }
 
+// garbage is how much of it there may be for 100 octets in use: half of what Go allows by
+// itself. Most of a full cache lies there for days, on machines that have other things to
+// do with their memory, and little is thrown away at the pace of a machine's own questions.
+const garbage = 50
+
 // Run serves until ctx ends, which is no error, or until it cannot go on.
 func Run(ctx context.Context, c Config) error {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(garbage)
+	}
 	p, err := c.check()
 	if err != nil {
 		return err
@@ -93,7 +103,7 @@ func (d *daemon) open(ctx context.Context) (err error) {
 		return err
 	}
 	d.load()
-	if d.stub, err = listenStub(d.Listen, d.loop.queries); err != nil {
+	if err := d.openStub(); err != nil {
 		return err
 	}
 	d.machine = system.Machine{Root: d.Root, Own: d.stub.own()}.Remember()
@@ -118,11 +128,10 @@ func (d *daemon) newLoop(ctx context.Context, key ed25519.PrivateKey) {
 	self := packet.NodeIDOf(key.Public().(ed25519.PublicKey))
 	l := &loop{
 		log: d.notes, tracer: newTracer(self, d.Names), pending: map[uint64]*query{},
-		queries: make(chan *query, queueLen), packets: make(chan group.Datagram, queueLen),
-		results: make(chan peer.Event), calls: make(chan func()),
+		calls: make(chan func()), timer: time.NewTimer(0),
 	}
-	l.workers = newWorkers(ctx, l.results, d.notes)
-	l.split = &splitter{workers: l.workers}
+	l.workers = newWorkers(ctx, l.finish, d.notes)
+	l.split = &splitter{workers: l.workers, stale: d.MaxStale}
 	l.looped = d.looped
 	l.renew = func() { l.workers.all.Go(func() { d.renew(ctx) }) }
 	o := peer.Options{
@@ -178,15 +187,12 @@ func (d *daemon) judges(ctx context.Context) (err error) {
 	}
 	o := validate.Options{Fetch: d.loop.chain, Insecure: append(peer.SecretDomains(), d.plan.secret...)}
 	if d.Anchors != "" {
-		text, err := os.ReadFile(d.Anchors)
-		if err == nil {
-			o.Anchors, err = validate.ParseAnchors(text)
+		if o.Anchors, err = d.anchors(); err != nil {
+			return fmt.Errorf("%w%w", ErrConfig, err)
 		}
-		if err != nil {
-			return fmt.Errorf("%w-anchors: %w", ErrConfig, err)
-		}
+		d.trusted = o.Anchors
 	}
-	d.loop.workers.validator = validate.New(o)
+	d.loop.workers.validator = newValidator(o, d.Dir, d.notes)
 	return nil
 }
 
@@ -195,17 +201,15 @@ func (l *loop) chain(ctx context.Context, name rr.Name, typ uint16) ([]byte, err
 	got := make(chan *peer.Reply, 1)
 	q := &query{own: func(r *peer.Reply) { got <- r }}
 	q.q = peer.Question{Name: name.Lower(), Type: typ, DO: true, CD: true}
-	select {
-	case l.queries <- q:
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
+	l.enter()
+	l.ask(q)
+	l.leave()
 	select {
 	case r := <-got:
 		if r.Msg == nil {
 			return nil, errors.New("no answer")
 		}
-		return r.Msg, nil
+		return keep.Aged(nil, r.Msg, 0, r.Age, r.MaxTTL), nil
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
@@ -286,40 +290,6 @@ func (d *daemon) ready() {
 	}
 }
 
-// keepKeys reads the group's keys anew at each SIGHUP.
-func (d *daemon) keepKeys(ctx context.Context) error {
-	hup := make(chan os.Signal, 1)
-	signal.Notify(hup, syscall.SIGHUP)
-	defer signal.Stop(hup)
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-hup:
-		}
-		if err := d.rekey(ctx); err != nil && ctx.Err() == nil {
-			d.notes.Warn("the keys of before stay in force", "err", err)
-		}
-	}
-}
-
-// rekey puts the key file in force as it is now.
-func (d *daemon) rekey(ctx context.Context) error {
-	if d.loop.group == nil {
-		return errors.New("there was no -key at the start")
-	}
-	p := &plan{Config: d.Config}
-	if err := p.readKeys(); err != nil {
-		return err
-	}
-	d.keys.Store(p.keys)
-	defer raise(d.rewire)
-	return d.loop.call(ctx, func() {
-		d.loop.group.SetKeys(p.keys)
-		d.notes.Info("keys read anew", "keys", p.keys.Len())
-	})
-}
-
 // renew gives this node another identity.
 func (d *daemon) renew(ctx context.Context) {
 	key, err := newIdentity(d.Dir)
@@ -349,7 +319,7 @@ func (d *daemon) close() {
 		d.events.Close()
 	}
 	if d.loop != nil {
-		for _, c := range append(d.loop.workers.servers, d.loop.split.set(nil)...) {
+		for _, c := range append(d.loop.workers.servers, d.loop.split.set(0, nil)...) {
 			c.Close()
 		}
 	}

@@ -29,7 +29,7 @@ type server struct {
 }
 
 // serve starts a server for the length of the test.
-func serve(t *testing.T) *server {
+func serve(t testing.TB) *server {
 	t.Helper()
 	pc, err := net.ListenPacket("udp", "127.0.0.1:0")
 	if err != nil {
@@ -99,7 +99,7 @@ type running struct {
 }
 
 // start runs a daemon in solo mode until stop, or the test's end.
-func start(t *testing.T, dir string, change func(*Config)) *running {
+func start(t testing.TB, dir string, change func(*Config)) *running {
 	t.Helper()
 	r := &running{dir: dir, log: &logged{}}
 	c := Config{
@@ -135,7 +135,7 @@ func start(t *testing.T, dir string, change func(*Config)) *running {
 }
 
 // await polls until f returns nil.
-func await(t *testing.T, f func() error) {
+func await(t testing.TB, f func() error) {
 	t.Helper()
 	until := time.Now().Add(20 * time.Second)
 	for {

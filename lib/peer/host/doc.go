@@ -3,12 +3,14 @@
 //
 //	clients -> stub (UDP, TCP) ---\                          /-> lib/resolve/upstream
 //	peers   -> one socket a link --+-> loop: Node and Group --+-> lib/resolve/iterate
-//	kernel  -> links, networks ---/                          \-> lib/resolve/validate
+//	time, links, networks --------/                          \-> lib/resolve/validate
 //
-// One goroutine, the loop, owns the Node and the Group. Others read sockets, ask
-// servers and validate, and bring it events through channels that are bounded: what
-// comes too fast is dropped and counted, and nothing waits for the loop that the
-// loop waits for.
+// The Node and the Group are for one goroutine at a time: whoever reads a socket, has
+// asked a server or validated enters the loop with what came of it, does what the Node
+// wants done, and leaves. So no goroutine has to be woken between a client's question
+// and an answer that is at hand. Nothing that is done inside waits: what comes too fast
+// is dropped by the kernel, which counts it, and a datagram for which there is no room
+// is lost.
 //
 // Time is that since the machine's boot, sleep included, so that a laptop does not
 // wake with old answers that it takes for new ones.

@@ -22,6 +22,7 @@ const (
 	maxRecent  = 2000
 	maxReaders = 16
 	readerLen  = 512
+	maxGreeted = 10 // greetings are told in a second
 )
 
 // A tracer keeps what has happened lately for those who look on.
@@ -30,6 +31,7 @@ type tracer struct {
 	names bool // they may be shown
 
 	mu      sync.Mutex
+	greeted [maxGreeted]int64 // when the last greetings were, in milliseconds since 1970
 	ring    []view.Event
 	next    int // place of the oldest, once the ring is full
 	readers map[chan view.Event]struct{}
@@ -137,6 +139,28 @@ func (t *tracer) sent(s peer.Send) {
 // heard tells of a member's message.
 func (t *tracer) heard(r peer.Received) {
 	t.said(view.Event{From: r.From.String(), To: t.me()}, r.Body)
+}
+
+// greets tells of members that have said to all that they are there, of which there are
+// some in a second at most: in a large group these would drive all else out.
+func (t *tracer) greets(who []packet.NodeID) {
+	for _, id := range who {
+		t.mu.Lock()
+		now, oldest := time.Now().UnixMilli(), 0
+		for i, at := range t.greeted {
+			if at < t.greeted[oldest] {
+				oldest = i
+			}
+		}
+		due := now-t.greeted[oldest] >= 1000
+		if due {
+			t.greeted[oldest] = now
+		}
+		t.mu.Unlock()
+		if due {
+			t.add(view.Event{Kind: view.Hello, From: id.String()})
+		}
+	}
 }
 
 // said tells of a message.

@@ -45,6 +45,23 @@ func TestTracer(t *testing.T) {
 	}
 }
 
+// TestGreetings: of many members that say that they are there some are told of.
+func TestGreetings(t *testing.T) {
+	tr := newTracer(packet.NodeID{1}, false)
+	for i := range 200 {
+		tr.greets([]packet.NodeID{{2, byte(i)}})
+	}
+	recent, _, stop, err := tr.follow(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stop()
+	seconds := int(recent[len(recent)-1].At-recent[0].At)/1000 + 1
+	if n := len(recent); n < maxGreeted || n > seconds*maxGreeted || recent[0].Kind != view.Hello || recent[0].From != (packet.NodeID{2}).String() {
+		t.Errorf("%d events in %d s, of which the first is %+v", n, seconds, recent[0])
+	}
+}
+
 // TestSlowReader: who does not read is dropped, and holds up nobody.
 func TestSlowReader(t *testing.T) {
 	tr := newTracer(packet.NodeID{1}, true)

@@ -1,9 +1,11 @@
 package host
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net/netip"
+	"slices"
 
 	"namecast/lib/resolve/system"
 )
@@ -41,4 +43,45 @@ func Uninstall(dry bool, w io.Writer) error {
 		return fmt.Errorf("uninstall: %w", err)
 	}
 	return nil
+}
+
+// Retake takes again what others have overwritten of what Install did, and prints first
+// what that is. What is still in place is left alone.
+func Retake(dry bool, w io.Writer) error {
+	c, err := system.Machine{}.Installed()
+	if err != nil {
+		return fmt.Errorf("retake: %w", err)
+	}
+	if c.Held() {
+		return nil
+	}
+	if _, err := fmt.Fprint(w, "others have written what leads to the stub\n", c.String()); err != nil || dry {
+		return err
+	}
+	if _, err := c.Retake(); err != nil {
+		return fmt.Errorf("retake: %w", err)
+	}
+	if !c.Held() {
+		return errors.New("retake: what was written is not what programs read")
+	}
+	return nil
+}
+
+// watchInstalled says in the log when the programs of this machine do not ask the stub any
+// more, though it was made their resolver, and when they do again. The daemon itself has
+// no right to change that.
+func (d *daemon) watchInstalled() {
+	c, err := d.machine.Installed()
+	if err != nil || !slices.Contains(d.stub.own(), c.Stub()) {
+		d.overwritten = false
+		return
+	}
+	held := c.Held()
+	switch {
+	case held && d.overwritten:
+		d.Log.Info("programs ask here again")
+	case !held && !d.overwritten:
+		d.Log.Warn("programs do not ask here any more: others have written what leads to the stub, which nc-peer -retake takes again")
+	}
+	d.overwritten = !held
 }

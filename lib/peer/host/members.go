@@ -1,8 +1,6 @@
 package host
 
 import (
-	"slices"
-
 	"namecast/lib/clock"
 	"namecast/lib/peer"
 	"namecast/lib/peer/group"
@@ -19,6 +17,7 @@ func (l *loop) happened(events []any) {
 			l.step(ev)
 		case group.Joined:
 			l.log.Info("member joined", "id", ev.ID, "at", ev.Addr)
+			l.recognise(ev.ID)
 			l.tracer.add(view.Event{Kind: view.Join, From: ev.ID.String(), Text: ev.Addr.String()})
 		case group.Left:
 			l.log.Info("member left", "id", ev.ID, "why", ev.Why)
@@ -79,11 +78,4 @@ func (t *tracer) trace(x peer.Trace) {
 		e.Name = t.name(x.Name, x.Type)
 	}
 	t.add(e)
-}
-
-// greeted tells of a Hello, which is what the Group multicasts by itself.
-func (t *tracer) greeted(out []group.Send) {
-	if slices.ContainsFunc(out, func(s group.Send) bool { return s.To.Addr().IsMulticast() }) {
-		t.add(view.Event{Kind: view.Hello})
-	}
 }

@@ -6,8 +6,12 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
+	"github.com/vishvananda/netlink"
+
+	"namecast/lib/clock"
 	"namecast/lib/peer"
 	"namecast/lib/peer/group"
 	"namecast/lib/resolve/system"
@@ -21,6 +25,18 @@ const (
 	lookSoon  = time.Second // while the network has no identity
 )
 
+// When something has changed, the router has some time to show its card, before the
+// machine is taken to be where it was: that of three questions of the kernel's, or at the
+// start, when programs wait, of two.
+const (
+	routerWithin = 3200 * time.Millisecond
+	routerFirst  = 1200 * time.Millisecond
+	routerStep   = 20 * time.Millisecond
+)
+
+// comeBack is within what time a network is the same as before it was left.
+const comeBack = time.Minute
+
 // A site is the network that the machine is in, and its name servers.
 type site struct {
 	net     uint64
@@ -30,39 +46,132 @@ type site struct {
 	split   []system.Split
 }
 
+// A track is where the machine has been.
+type track struct {
+	last         site
+	known, noted networkNote // the last network with an identity; the same on the disk
+	passed       stay
+}
+
+// A stay is when the machine was last in a network before which there was no portal.
+type stay struct {
+	net uint64
+	at  time.Duration
+}
+
 // keepNetwork tells the loop which network and name servers there are, at once and when
 // that changes.
 func (d *daemon) keepNetwork(ctx context.Context) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	known := d.rememberedNetwork()
-	var last site
-	for first := true; ; first = false {
-		now := d.look(last, known)
-		if first || !now.same(last) {
-			joined := now.net != 0 && known.id != 0 && now.net != known.id
-			if joined {
-				d.forgetLoops()
-			}
-			d.settle(ctx, now, joined)
-			last = now
-		}
+	var routes sync.WaitGroup
+	defer routes.Wait()
+	routes.Go(func() { d.followRoutes(ctx) })
+	t := &track{known: d.rememberedNetwork()}
+	t.noted = t.known
+	for first, changed := true, true; ; first = false {
+		now := d.lookOn(ctx, first, changed, func() site { return d.look(t.last, t.known) })
+		d.follow(ctx, t, now, first)
 		if first {
 			close(d.settled)
 		}
-		if now.net != 0 && (now.net != known.id || now.on != known.on) {
-			known = networkNote{now.net, now.on}
-			d.rememberNetwork(known)
-		}
-		timer.Reset(lookAgain)
-		if !now.sure {
+		d.watchInstalled()
+		if timer.Reset(lookAgain); !now.sure {
+			knock()
 			timer.Reset(lookSoon)
 		}
 		select {
 		case <-ctx.Done():
 			return
 		case <-d.wake:
+			changed = true
 		case <-timer.C:
+			changed = false
+		}
+	}
+}
+
+// follow puts a site in force, if it is another than before, and remembers it.
+func (d *daemon) follow(ctx context.Context, t *track, now site, first bool) {
+	if t.last.net != 0 && t.last.net == t.known.id {
+		if t.known.portal = d.captive(ctx); !t.known.portal {
+			t.passed = stay{t.last.net, d.now()}
+		}
+	}
+	if first || !now.same(t.last) {
+		d.settle(ctx, now, d.joins(now, t.known, t.passed))
+		t.last = now
+	} else {
+		_ = d.loop.call(ctx, func() { d.loop.proveAnew(false) }) // the error is that the daemon ends
+	}
+	if now.net != 0 {
+		t.known = networkNote{now.net, now.on, d.captive(ctx)}
+	}
+	if t.known != t.noted {
+		d.rememberNetwork(t.known)
+		t.noted = t.known
+	}
+}
+
+// lookOn looks, and when something has changed, again for a while until the router is
+// found, if there is one: nothing of the network that the machine may have come to is to
+// be taken for the last one's, nor the other way around, though their addresses be the
+// same.
+func (d *daemon) lookOn(ctx context.Context, first, changed bool, look func() site) site {
+	now, within := look(), routerWithin
+	switch {
+	case first:
+		within = routerFirst
+	case !changed:
+		return now
+	}
+	for until := time.Now().Add(within); !now.sure && time.Now().Before(until); now = look() {
+		if !knock() || !clock.Sleep(ctx, routerStep) {
+			break
+		}
+	}
+	return now
+}
+
+// joins tells whether a portal may be before a site, as it may before any network other
+// than the one that the machine was in, and before that as long as none was passed, or it
+// is only assumed that this is it. The machine may come back to one that it has just
+// left: an address is taken away and another given.
+func (d *daemon) joins(s site, known networkNote, passed stay) bool {
+	switch {
+	case known.id == 0:
+		return false
+	case s.net == known.id:
+		return known.portal || !s.sure
+	case s.net != 0:
+		d.forgetLoops()
+	}
+	return s.net != passed.net || d.now()-passed.at > comeBack
+}
+
+// captive tells whether a portal may be before the network still.
+func (d *daemon) captive(ctx context.Context) (is bool) {
+	_ = d.loop.call(ctx, func() { is = d.loop.node.Captive() }) // the error is that the daemon ends
+	return is
+}
+
+// followRoutes has the network looked at whenever a default route comes or goes: often
+// that is some time after an address has.
+func (d *daemon) followRoutes(ctx context.Context) {
+	for {
+		news := make(chan netlink.RouteUpdate, newsUp)
+		if err := netlink.RouteSubscribe(news, ctx.Done()); err != nil {
+			d.notes.once("news of routes", err.Error())
+			return
+		}
+		for u := range news {
+			if u.Gw != nil && prefixOf(u.Dst).Bits() == 0 {
+				d.rouse()
+			}
+		}
+		d.rouse() // there were more than the socket holds
+		if !clock.Sleep(ctx, lookSoon) {
+			return
 		}
 	}
 }
@@ -70,36 +179,10 @@ func (d *daemon) keepNetwork(ctx context.Context) {
 // rouse has the network looked at now.
 func (d *daemon) rouse() { raise(d.wake) }
 
-// looped takes a name server out of use whose questions come back to this stub.
-func (d *daemon) looped(server int) {
-	d.notes.Warn("a name server leads back here, and is not asked any more", "number", server)
-	s := d.loop.workers.servers[server].Server()
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.loops == nil {
-		d.loops = map[upstream.Server]bool{}
-	}
-	d.loops[s] = true
-	d.rouse()
-}
-
-// forgetLoops gives all name servers another chance.
-func (d *daemon) forgetLoops() {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.loops = nil
-}
-
-// straight leaves out name servers that lead back here.
-func (d *daemon) straight(list []upstream.Server) []upstream.Server {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return slices.DeleteFunc(slices.Clone(list), func(s upstream.Server) bool { return d.loops[s] })
-}
-
-// look finds out where the machine is. What cannot be read now is as it was, and before
-// anything could be read, as it was when the machine was last in a network with these
-// prefixes: the router may be what is dead.
+// look finds out where the machine is. What cannot be read now is as it was when the
+// machine was last in a network with these prefixes: the router may be what is dead.
+// Without a link it is nowhere, so that nothing of the network that it comes to next is
+// taken for the last one's.
 func (d *daemon) look(last site, known networkNote) site {
 	links, err := findLinks(d.plan.Links)
 	if err == nil && len(links) == 0 {
@@ -113,9 +196,7 @@ func (d *daemon) look(last site, known networkNote) site {
 	switch {
 	case err == nil:
 		now.net, now.sure = net, true
-	case last.net != 0:
-		now.net = last.net
-	case now.on != "" && now.on == known.on:
+	case overlap(now.on, known.on):
 		now.net = known.id
 	}
 	if err != nil {
@@ -151,12 +232,16 @@ func prefixes(links []group.Link) string {
 	return strings.Join(slices.Compact(list), ",")
 }
 
+// overlap tells whether two lists of prefixes have one in common.
+func overlap(a, b string) bool {
+	list := strings.Split(b, ",")
+	return slices.ContainsFunc(strings.Split(a, ","), func(p string) bool { return p != "" && slices.Contains(list, p) })
+}
+
 // same tells whether nothing has changed.
 func (s site) same(o site) bool {
 	return s.net == o.net && slices.Equal(s.servers, o.servers) &&
-		slices.EqualFunc(s.split, o.split, func(a, b system.Split) bool {
-			return a.Domain == b.Domain && slices.Equal(a.Servers, b.Servers)
-		})
+		slices.EqualFunc(s.split, o.split, sameSplit)
 }
 
 // settle puts a site in force.
@@ -165,10 +250,10 @@ func (d *daemon) settle(ctx context.Context, s site, joined bool) {
 	d.notes.Info("network", "id", fmt.Sprintf("%016x", s.net), "on", s.on, "servers", fmt.Sprint(s.servers), "split", len(s.split), "joined", joined)
 	var old []*upstream.Client
 	err := d.loop.call(ctx, func() {
-		old = append(d.loop.workers.servers, d.loop.split.set(s.split)...)
+		old = append(d.loop.workers.servers, d.loop.split.set(s.net, s.split)...)
 		d.loop.workers.servers = clients
 		d.loop.site = s.net
-		d.loop.step(peer.Network{Net: s.net, Servers: len(clients), New: joined})
+		d.loop.step(peer.Network{Net: s.net, Servers: len(clients), New: joined, Secret: splitNames(s.split)})
 		d.loop.prove(s.servers)
 	})
 	if err != nil {

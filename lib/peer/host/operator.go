@@ -43,7 +43,8 @@ func (d *daemon) answers() http.Handler {
 	mux.HandleFunc("POST /flush", d.named(func(w io.Writer, q peer.Question) bool {
 		before := d.loop.node.Stats().Forgotten
 		d.loop.step(peer.Forget{Name: q.Name, Below: true})
-		_, err := fmt.Fprintln(w, "forgot", d.loop.node.Stats().Forgotten-before)
+		split := uint64(d.loop.split.forget(q.Name))
+		_, err := fmt.Fprintln(w, "forgot", d.loop.node.Stats().Forgotten-before+split)
 		return err == nil
 	}))
 	mux.HandleFunc("GET /events", d.followEvents)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"strconv"
 
 	"github.com/vishvananda/netlink"
 
@@ -31,6 +32,36 @@ func networkID(m system.Machine, links []string) (uint64, error) {
 		return 0, fmt.Errorf("routes: %w", err)
 	}
 	return networkOf(routes, neighbor)
+}
+
+// discard is the port of RFC 863, at which nobody listens.
+const discard = 9
+
+// knock has the kernel find the card of the router, which it does only when something is
+// sent there: an empty datagram. It is false if there is no router.
+func knock() bool {
+	found := false
+	for _, family := range []int{netlink.FAMILY_V4, netlink.FAMILY_V6} {
+		routes, err := netlink.RouteList(nil, family)
+		if err != nil {
+			continue
+		}
+		for _, r := range routes {
+			if r.Gw == nil || prefixOf(r.Dst).Bits() != 0 {
+				continue
+			}
+			found = true
+			to := &net.UDPAddr{IP: r.Gw, Port: discard}
+			if r.Gw.IsLinkLocalUnicast() {
+				to.Zone = strconv.Itoa(r.LinkIndex)
+			}
+			if c, err := net.DialUDP("udp", nil, to); err == nil {
+				_, _ = c.Write(nil) // it may be refused, which is an answer as well
+				c.Close()
+			}
+		}
+	}
+	return found
 }
 
 // linkLocal is the network of machines that have no other.

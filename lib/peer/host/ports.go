@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/netip"
 	"slices"
-	"strconv"
 	"syscall"
 
 	"golang.org/x/net/ipv4"
@@ -15,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"namecast/lib/peer/group"
+	"namecast/lib/sock"
 )
 
 // hopsUnicast is the TTL and the hop limit of what goes to one machine, or by
@@ -35,6 +35,7 @@ type port struct {
 	name  string
 	v6    bool
 	conn  *net.UDPConn
+	mail  *mailbox
 	four  *ipv4.PacketConn
 	six   *ipv6.PacketConn
 	where []netip.Addr // groups that are joined
@@ -57,7 +58,8 @@ func openPort(index int, name string, v6 bool, number uint16) (*port, error) {
 		return nil, fmt.Errorf("peer port %d on %s: %w", number, name, err)
 	}
 	p := &port{link: index, name: name, v6: v6, conn: c.(*net.UDPConn)}
-	if err := p.settle(); err != nil {
+	p.mail, err = newMailbox(p.conn, index, v6)
+	if err = errors.Join(err, p.settle()); err != nil {
 		c.Close()
 		return nil, fmt.Errorf("peer port %d on %s: %w", number, name, err)
 	}
@@ -126,60 +128,30 @@ func (p *port) member(ifi *net.Interface, group netip.Addr, in bool) error {
 	return p.four.LeaveGroup(ifi, a)
 }
 
-// receive brings what comes until the port is closed; take does not wait.
+// receive brings what comes until the port is closed; take does not keep the data.
 func (p *port) receive(take func(group.Datagram)) {
-	buf := make([]byte, maxDatagram)
+	number := uint16(p.conn.LocalAddr().(*net.UDPAddr).Port)
 	for {
-		d := group.Datagram{Link: p.link}
-		n, from, err := p.read(buf, &d)
+		d, err := p.mail.receive()
 		if errors.Is(err, net.ErrClosed) {
 			return
 		}
-		if err != nil || n == len(buf) { // an ICMP error of something sent, or too long
+		if err != nil { // an ICMP error of something sent, or too long
 			continue
 		}
-		a := from.AddrPort()
-		d.From = netip.AddrPortFrom(a.Addr().Unmap().WithZone(""), a.Port())
-		d.Data = slices.Clone(buf[:n])
+		d.To = netip.AddrPortFrom(d.To.Addr(), number)
 		take(d)
 	}
 }
 
-// read reads one datagram, and what the kernel says of it.
-func (p *port) read(buf []byte, d *group.Datagram) (int, *net.UDPAddr, error) {
-	var to net.IP
-	var from net.Addr
-	var n int
-	var err error
-	if p.v6 {
-		var cm *ipv6.ControlMessage
-		if n, cm, from, err = p.six.ReadFrom(buf); cm != nil {
-			d.TTL, to = cm.HopLimit, cm.Dst
-		}
-	} else {
-		var cm *ipv4.ControlMessage
-		if n, cm, from, err = p.four.ReadFrom(buf); cm != nil {
-			d.TTL, to = cm.TTL, cm.Dst
-		}
-	}
-	if err != nil {
-		return 0, nil, err
-	}
-	a, _ := netip.AddrFromSlice(to)
-	d.To = netip.AddrPortFrom(a.Unmap(), uint16(p.conn.LocalAddr().(*net.UDPAddr).Port))
-	u, ok := from.(*net.UDPAddr)
-	if !ok {
-		return 0, nil, fmt.Errorf("a datagram from %v", from)
-	}
-	return n, u, nil
-}
-
 // send sends a datagram. One that cannot be sent is a lost packet.
-func (p *port) send(to netip.AddrPort, b []byte) error {
-	if a := to.Addr(); a.Is6() && (a.IsLinkLocalUnicast() || a.IsMulticast()) {
-		// By its number: what number a name had, package net remembers for a minute.
-		to = netip.AddrPortFrom(a.WithZone(strconv.Itoa(p.link)), to.Port())
+func (p *port) send(to netip.AddrPort, b []byte) error { return p.mail.send(to, b) }
+
+// flooded counts the datagrams of peers for which there was no room, of the sockets that
+// are open.
+func (l *loop) flooded() (n uint64) {
+	for _, p := range l.ports {
+		n += sock.Dropped(p.conn)
 	}
-	_, err := p.conn.WriteToUDPAddrPort(b, to)
-	return err
+	return n
 }

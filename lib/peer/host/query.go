@@ -11,7 +11,8 @@ type query struct {
 	request
 	limit int           // of the response, in octets
 	began time.Duration // when it came
-	// reply takes the response. It is called once by the loop, and does not wait.
+	// reply takes the response. It is called once by who is inside the loop, and does
+	// not wait.
 	reply func(response []byte)
 	// own, if set, takes the Node's answer in place of reply: the question is the
 	// daemon's own.

@@ -31,8 +31,10 @@ const (
 
 // Response codes, RFC 1035 and RFC 6891.
 const (
+	rcodeNone     = 0
 	rcodeFormErr  = 1
 	rcodeServFail = 2
+	rcodeNXDomain = 3
 	rcodeNotImp   = 4
 	rcodeRefused  = 5
 	rcodeBadVers  = 16

@@ -3,6 +3,7 @@ package host
 import (
 	"fmt"
 	"io"
+	"runtime"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -10,6 +11,7 @@ import (
 
 	"namecast/lib/peer/group"
 	"namecast/lib/peer/packet"
+	"namecast/lib/peer/view"
 	"namecast/lib/rr"
 )
 
@@ -87,7 +89,7 @@ func (d *daemon) showCache(w io.Writer) bool {
 			owner = strconv.Itoa(int(e.Rank) + 1)
 		}
 		fmt.Fprintf(t, "%s\t%s\t%.0f\t%d\t%s\t%s\t%s\n", e.Name.FQDN(), rr.Type(e.Type), e.Age(d.now()).Seconds(), e.MinTTL,
-			stateWord(e.State), from, owner)
+			stateWord(e.StateAt(d.now())), from, owner)
 	}
 	t.Flush()
 	return true
@@ -107,7 +109,7 @@ func (d *daemon) showUpstream(w io.Writer) bool {
 	t := sheet(w)
 	fmt.Fprintln(t, "server\tstate\tms")
 	for _, s := range d.state().Servers {
-		fmt.Fprintf(t, "%s\t%s\t%.1f\n", s.Name, s.State, s.Ms)
+		fmt.Fprintf(t, "%s\t%s\t%s\n", s.Name, s.State, view.Took(s.Ms))
 	}
 	for _, x := range d.loop.split.domains {
 		for _, c := range x.servers {
@@ -115,6 +117,7 @@ func (d *daemon) showUpstream(w io.Writer) bool {
 		}
 	}
 	t.Flush()
+	d.showBlind(w)
 	state, _ := d.loop.node.Upstream()
 	return state != packet.Down
 }
@@ -146,9 +149,10 @@ func (d *daemon) showStats(w io.Writer) bool {
 		line(x.name, x.n)
 	}
 	line("pending", len(l.pending))
-	line("stub_dropped", d.stub.dropped.Load())
+	line("goroutines", runtime.NumGoroutine())
+	line("stub_dropped", d.stub.dropped()+l.crowded)
 	line("stub_refused_connections", d.stub.refused.Load())
-	line("peer_flooded", d.flooded.Load())
+	line("peer_flooded", l.flooded())
 	if l.group != nil {
 		showGroup(l.group, line)
 	}

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	"namecast/lib/peer"
@@ -62,18 +64,19 @@ func (d *daemon) state() view.State {
 		}
 	}
 	me := view.Member{
-		ID: s.Self, Self: true, Live: true, Upstream: s.Upstream, UpstreamFor: s.UpstreamFor,
+		Trust: 1, ID: s.Self, Self: true, Live: true, Upstream: s.Upstream, UpstreamFor: s.UpstreamFor,
 		Entries: s.Entries, Weight: d.Weight, Version: version, Counters: s.Counters,
 	}
+	var links []string
 	for _, k := range l.links {
-		if me.Link == "" {
-			me.Link = k.Name
-		}
+		links = append(links, k.Name)
 		for _, a := range k.Addrs {
 			me.Addrs = append(me.Addrs, a.Addr().String())
 		}
 	}
+	me.Link = each(links)
 	s.Members = append(s.Members, me)
+	s.Kept = d.kept()
 	if l.group != nil {
 		for _, m := range l.group.Members() {
 			s.Members = append(s.Members, d.member(m))
@@ -96,15 +99,42 @@ func (d *daemon) mode() string {
 // member is what is shown of another.
 func (d *daemon) member(m group.Member) view.Member {
 	v := view.Member{
-		ID: m.ID.String(), Live: !m.Suspect, Upstream: m.Upstream.String(), UpstreamFor: m.UpstreamFor.Seconds(),
+		Trust: d.loop.node.Trust(m.ID), ID: m.ID.String(), Live: !m.Suspect, Upstream: m.Upstream.String(), UpstreamFor: m.UpstreamFor.Seconds(),
 		RTT: ms(m.SRTT), Entries: int(m.Entries), Weight: int(m.Weight), Version: int(m.Version),
 		Seen: max(0, (d.now() - m.Heard).Seconds()), Counters: shown(m.Counters),
 	}
 	for _, a := range m.Addrs {
 		v.Addrs = append(v.Addrs, a.String())
 	}
-	if len(m.Links) > 0 {
-		v.Link = m.Links[0]
+	v.Link = each(m.Links)
+	return v
+}
+
+// each is a list of links, where several addresses may be on one.
+func each(links []string) string {
+	var names []string
+	for _, l := range links {
+		if !slices.Contains(names, l) {
+			names = append(names, l)
+		}
+	}
+	return strings.Join(names, ",")
+}
+
+// maxLooked is how many entries are looked at for their ages.
+const maxLooked = 5000
+
+// kept is what is in the cache, and how old that is.
+func (d *daemon) kept() view.Kept {
+	k := d.loop.node.Kept()
+	v := view.Kept{Own: k.Own, Owned: k.Owned, Ages: make([]int, len(view.Ages)+1)}
+	looked := 0
+	for e := range d.loop.node.Entries {
+		if looked++; looked > maxLooked {
+			break
+		}
+		at, _ := slices.BinarySearch(view.Ages, e.Age(d.now()))
+		v.Ages[at]++
 	}
 	return v
 }

@@ -100,8 +100,9 @@ func (d *daemon) remembered() []netip.AddrPort {
 
 // A networkNote is what is remembered of a network.
 type networkNote struct {
-	id uint64
-	on string // its prefixes
+	id     uint64
+	on     string // its prefixes
+	portal bool   // one may be before it
 }
 
 // rememberedNetwork is where the machine was last; the zero note if that is not known.
@@ -113,6 +114,7 @@ func (d *daemon) rememberedNetwork() (n networkNote) {
 	if lines, err := ndb.Parse(bytes.NewReader(text)); err == nil && len(lines) == 1 {
 		id, _ := lines[0].Get("id")
 		n.on, _ = lines[0].Get("on")
+		_, n.portal = lines[0].Get("portal")
 		n.id, _ = strconv.ParseUint(id, 16, 64) // 0, not known, if it is none
 	}
 	return n
@@ -121,6 +123,9 @@ func (d *daemon) rememberedNetwork() (n networkNote) {
 // rememberNetwork writes down where the machine is.
 func (d *daemon) rememberNetwork(n networkNote) {
 	line := ndb.Record{{Name: "id", Value: strconv.FormatUint(n.id, 16)}, {Name: "on", Value: n.on}}
+	if n.portal {
+		line = append(line, ndb.Attr{Name: "portal", Value: "yes"})
+	}
 	if err := private.Replace(filepath.Join(d.Dir, networkFile), line.String()+"\n"); err != nil {
 		d.notes.once("remember the network", err.Error())
 	}

@@ -46,7 +46,7 @@ func TestNetworkNote(t *testing.T) {
 	if n := d.rememberedNetwork(); n != (networkNote{}) {
 		t.Errorf("%+v before the first", n)
 	}
-	want := networkNote{0xfedcba9876543210, "192.0.2.0/24,2001:db8::/64"}
+	want := networkNote{0xfedcba9876543210, "192.0.2.0/24,2001:db8::/64", true}
 	d.rememberNetwork(want)
 	if n := d.rememberedNetwork(); n != want {
 		t.Errorf("%+v, want %+v", n, want)

@@ -25,19 +25,26 @@ const (
 	writeTime = 2 * time.Second
 )
 
+// A desk answers queries, at once or later. Who brings some is inside meanwhile, and is
+// alone there; a query's reply is called by who is inside.
+type desk interface {
+	enter()
+	ask(*query)
+	leave()
+}
+
 // A stub is where programs on this machine ask, over UDP and TCP.
 type stub struct {
-	udp []*net.UDPConn
-	tcp []net.Listener
-	to  chan<- *query
+	udp  []*net.UDPConn
+	tcp  []net.Listener
+	desk desk
 
-	dropped atomic.Uint64 // queries that came while the queue was full
 	refused atomic.Uint64 // connections, of which there were too many
 }
 
 // listenStub opens the sockets at each of the addresses.
-func listenStub(addrs []string, to chan<- *query) (*stub, error) {
-	s := &stub{to: to}
+func listenStub(addrs []string, to desk) (*stub, error) {
+	s := &stub{desk: to}
 	for _, a := range addrs {
 		if err := s.listen(a); err != nil {
 			s.close()
@@ -107,41 +114,80 @@ func (s *stub) serveUDP(c *net.UDPConn) error {
 		if err != nil {
 			return fmt.Errorf("stub at %v: %w", c.LocalAddr(), err)
 		}
-		for i := range n {
-			back := b.Back(i)
-			// A response that cannot be sent is a lost packet, whose client asks again.
-			s.take(slices.Clone(b.Packet(i)), 0, func(m []byte) {
-				if len(m) > 0 {
-					_ = sock.Reply(c, m, &back)
-				}
-			})
-		}
+		s.takeBatch(c, b, n)
 	}
 }
 
-// take takes a query, of which it keeps the octets. A limit of 0 is that of UDP.
-func (s *stub) take(b []byte, limit int, reply func([]byte)) {
-	r, ok := parseRequest(b)
-	if !ok {
-		reply(nil)
+// takeBatch takes the queries of a batch. The responses that are there at once leave
+// together, when the batch receives again; the other queries keep what they need.
+func (s *stub) takeBatch(c *net.UDPConn, b *sock.Batch, n int) {
+	began := clock.Boot()
+	s.desk.enter()
+	defer s.desk.leave()
+	for i := range n {
+		q := &datagramQuery{conn: c, batch: b, place: i}
+		q.began, q.reply = began, q.send
+		s.take(&q.query, b.Packet(i))
+		q.keep()
+	}
+}
+
+// A datagramQuery is one that came over UDP.
+type datagramQuery struct {
+	query
+	conn  *net.UDPConn
+	batch *sock.Batch // nil: it is on its own now
+	place int         // in the batch
+	back  sock.Back   // once it is on its own
+	sent  bool
+}
+
+// send sends the response. One that cannot be sent is a lost packet, whose client asks
+// again.
+func (q *datagramQuery) send(m []byte) {
+	q.sent = true
+	switch {
+	case len(m) == 0:
+	case q.batch != nil:
+		q.batch.Reply(q.place, m)
+	default:
+		_ = sock.Reply(q.conn, m, &q.back)
+	}
+}
+
+// keep makes a query that is not answered yet outlive its batch.
+func (q *datagramQuery) keep() {
+	if q.sent {
 		return
 	}
-	q := &query{request: r, limit: limit, began: clock.Boot(), reply: reply}
-	if limit == 0 {
+	q.back, q.batch = q.batch.Back(q.place), nil
+	q.question = slices.Clone(q.question)
+}
+
+// take has the query in b answered, of which it keeps parts. A limit of 0 is that of UDP.
+func (s *stub) take(q *query, b []byte) {
+	r, ok := parseRequest(b)
+	if !ok {
+		q.reply(nil)
+		return
+	}
+	q.request = r
+	if q.limit == 0 {
 		q.limit = r.size
 	}
 	if r.rcode != 0 {
 		q.fail(r.rcode)
 		return
 	}
-	select {
-	case s.to <- q:
-	default:
-		s.dropped.Add(1)
-		if limit != 0 {
-			q.fail(rcodeServFail) // over UDP its client asks again
-		}
+	s.desk.ask(q)
+}
+
+// dropped counts the datagrams that came while there was no room for more.
+func (s *stub) dropped() (n uint64) {
+	for _, c := range s.udp {
+		n += sock.Dropped(c)
 	}
+	return n
 }
 
 // serveTCP takes connections until the listener is closed, and returns when they have
@@ -194,7 +240,10 @@ func (s *stub) converse(ctx context.Context, c net.Conn) {
 		case <-ctx.Done():
 			return
 		}
-		s.take(b, maxMessage, func(m []byte) { out <- m })
+		q := &query{limit: maxMessage, began: clock.Boot(), reply: func(m []byte) { out <- m }}
+		s.desk.enter()
+		s.take(q, b)
+		s.desk.leave()
 	}
 	// The client may have closed its half of the connection, and wait.
 	last := time.NewTimer(idle)

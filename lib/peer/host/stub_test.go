@@ -11,13 +11,23 @@ import (
 	"github.com/miekg/dns"
 
 	"namecast/lib/peer"
+	"namecast/lib/rr"
 )
+
+// A clerk is a desk at which one query after the other is looked at.
+type clerk struct {
+	sync.Mutex
+	look func(*query)
+}
+
+func (c *clerk) enter()       { c.Lock() }
+func (c *clerk) ask(q *query) { c.look(q) }
+func (c *clerk) leave()       { c.Unlock() }
 
 // serveStub runs a stub whose questions are answered by f, until the test's end.
 func serveStub(t *testing.T, f func(*query)) *stub {
 	t.Helper()
-	queries := make(chan *query, queueLen)
-	s, err := listenStub([]string{"127.0.0.1:0"}, queries)
+	s, err := listenStub([]string{"127.0.0.1:0"}, &clerk{look: f})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,16 +47,6 @@ func serveStub(t *testing.T, f func(*query)) *stub {
 			}
 		})
 	}
-	all.Go(func() {
-		for {
-			select {
-			case q := <-queries:
-				f(q)
-			case <-ctx.Done():
-				return
-			}
-		}
-	})
 	t.Cleanup(func() { cancel(); s.close(); all.Wait() })
 	return s
 }
@@ -142,18 +142,63 @@ func TestStubRubbish(t *testing.T) {
 	}
 }
 
-// TestStubFull: over TCP it is said that there is too much to do.
-func TestStubFull(t *testing.T) {
-	s := &stub{to: make(chan *query)} // that nobody takes from
-	var got []byte
-	s.take(asked(t, "www.example.", dns.TypeA, nil), maxMessage, func(b []byte) { got = b })
-	m := new(dns.Msg)
-	if err := m.Unpack(got); err != nil || m.Rcode != dns.RcodeServerFailure || s.dropped.Load() != 1 {
-		t.Errorf("%v: %v, %d dropped", err, m, s.dropped.Load())
+// TestCrowded: while too many questions are pending, another is refused at once.
+func TestCrowded(t *testing.T) {
+	l := &loop{pending: map[uint64]*query{}, split: &splitter{}}
+	for id := range uint64(maxPending) {
+		l.pending[id] = nil
 	}
-	s.take(asked(t, "www.example.", dns.TypeA, nil), 0, func([]byte) { t.Error("an answer over UDP") })
-	if s.dropped.Load() != 2 {
-		t.Errorf("%d dropped", s.dropped.Load())
+	r, ok := parseRequest(asked(t, "www.example.", dns.TypeA, nil))
+	if !ok {
+		t.Fatal("not a query")
+	}
+	var got []byte
+	l.ask(&query{request: r, reply: func(b []byte) { got = b }})
+	m := new(dns.Msg)
+	if err := m.Unpack(got); err != nil || m.Rcode != dns.RcodeServerFailure || l.crowded != 1 || len(l.pending) != maxPending {
+		t.Errorf("%v: %v, %d refused, %d pending", err, m, l.crowded, len(l.pending))
+	}
+}
+
+// TestLateReply: a response over UDP that comes when its batch is over goes to who asked,
+// with the question in that client's letters, though others have asked since.
+func TestLateReply(t *testing.T) {
+	var first *query
+	s := serveStub(t, func(q *query) {
+		if first == nil {
+			first = q
+			return
+		}
+		q.fail(rcodeRefused)
+		if q.q.Name == rr.MustName("last.example") {
+			first.fail(rcodeServFail)
+		}
+	})
+	conns := make([]*dns.Conn, 2)
+	for i := range conns {
+		c, err := dns.Dial("udp", s.addrs()[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		conns[i] = c
+		if err := c.SetDeadline(time.Now().Add(5 * time.Second)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := conns[0].WriteMsg(new(dns.Msg).SetQuestion("FiRsT.example.", dns.TypeA)); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"other.example.", "Last.Example."} {
+		if err := conns[1].WriteMsg(new(dns.Msg).SetQuestion(name, dns.TypeA)); err != nil {
+			t.Fatal(err)
+		}
+		if m, err := conns[1].ReadMsg(); err != nil || m.Rcode != dns.RcodeRefused || m.Question[0].Name != name {
+			t.Fatalf("%v, %v", m, err)
+		}
+	}
+	if m, err := conns[0].ReadMsg(); err != nil || m.Rcode != dns.RcodeServerFailure || m.Question[0].Name != "FiRsT.example." {
+		t.Errorf("%v, %v", m, err)
 	}
 }
 

@@ -60,6 +60,7 @@ func (d *daemon) keepLinks(ctx context.Context) error {
 			}
 		case <-n.some:
 			again = false
+			d.rouse() // a link that is gone may be a network that is left
 			if !clock.Sleep(ctx, calm) {
 				return nil
 			}
@@ -178,17 +179,8 @@ func (d *daemon) port(w *wiring, l group.Link, v6 bool) (*port, error) {
 	if err != nil {
 		return nil, err
 	}
-	w.readers.Go(func() { p.receive(d.hear) })
+	w.readers.Go(func() { p.receive(d.loop.hear) })
 	return p, nil
-}
-
-// hear brings a datagram to the loop, or drops it.
-func (d *daemon) hear(g group.Datagram) {
-	select {
-	case d.loop.packets <- g:
-	default:
-		d.flooded.Add(1)
-	}
 }
 
 func (w *wiring) closeAll() {
@@ -201,7 +193,7 @@ func (w *wiring) closeAll() {
 func (l *loop) relink(ports map[portKey]*port, links []group.Link) {
 	l.ports, l.links = ports, links
 	if l.group != nil && !l.paused {
-		l.send(l.group.Links(clock.Boot(), links))
+		l.send(l.group.Links(l.now, links))
 		l.happened(l.group.Events())
 	}
 }

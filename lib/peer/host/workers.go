@@ -4,22 +4,22 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"sync"
 	"time"
 
+	"namecast/lib/clock"
 	"namecast/lib/peer"
+	"namecast/lib/peer/keep"
 	"namecast/lib/peer/packet"
 	"namecast/lib/resolve/iterate"
 	"namecast/lib/resolve/upstream"
-	"namecast/lib/resolve/validate"
 )
 
 // How much is under way at a time.
 const (
 	maxFetches   = 512
 	maxIterates  = 64
-	maxValidates = 64
+	maxValidates = 512 // what is too much is refused, so that they are not scarce
 	// validateTime is for a validation, with the keys that it has to ask for. The Node
 	// waits a little longer.
 	validateTime = 1800 * time.Millisecond
@@ -30,10 +30,10 @@ const (
 type workers struct {
 	ctx       context.Context
 	servers   []*upstream.Client
-	iterator  *iterate.Resolver   // nil: not from the root
-	validator *validate.Validator // nil: nothing is validated
+	iterator  *iterate.Resolver // nil: not from the root
+	validator *validator        // nil: nothing is validated
 	log       *notes
-	results   chan<- peer.Event
+	results   func(peer.Event) // takes what came of a task
 
 	all       sync.WaitGroup
 	fetches   chan struct{}
@@ -42,7 +42,7 @@ type workers struct {
 }
 
 // newWorkers makes workers whose tasks end with ctx.
-func newWorkers(ctx context.Context, results chan<- peer.Event, log *notes) *workers {
+func newWorkers(ctx context.Context, results func(peer.Event), log *notes) *workers {
 	return &workers{
 		ctx: ctx, results: results, log: log,
 		fetches: make(chan struct{}, maxFetches), iterates: make(chan struct{}, maxIterates),
@@ -61,12 +61,8 @@ func (w *workers) work(slots chan struct{}, task func() peer.Event) bool {
 	w.all.Go(func() {
 		ev := task()
 		<-slots
-		if ev == nil {
-			return
-		}
-		select {
-		case w.results <- ev:
-		case <-w.ctx.Done():
+		if ev != nil {
+			w.results(ev)
 		}
 	})
 	return true
@@ -88,8 +84,15 @@ func (w *workers) fetch(f peer.Fetch) peer.Event {
 		if err != nil {
 			return peer.Fetched{Req: f.Req, Failure: failure(err)}
 		}
-		state, bogus := w.judge(f.Question, msg, f.Probe)
-		return peer.Fetched{Req: f.Req, Msg: optLast(msg), State: state, Bogus: bogus}
+		ev := peer.Fetched{Req: f.Req, Msg: optLast(msg)}
+		if w.validator != nil {
+			ev.Unsigned = w.validator.unsigned(server.Server(), f.Question, msg)
+		}
+		if !f.Probe {
+			ev.Verdict, ev.Judging = w.judge(f.Question, msg)
+			ev.Msg = proven(ev.Msg, ev.State)
+		}
+		return ev
 	})
 	if !ok {
 		return peer.Fetched{Req: f.Req, Failure: peer.Timeout}
@@ -104,14 +107,18 @@ func (w *workers) iterate(f peer.Iterate) peer.Event {
 		defer cancel()
 		q := iterate.Question{Name: f.Name, Type: f.Type, DO: f.DO || w.validator != nil}
 		msg, err := w.iterator.Resolve(ctx, q)
-		if err != nil {
+		switch {
+		case errors.Is(err, iterate.ErrSilent):
+			w.log.once("iteration", err.Error())
+			return peer.Iterated{Req: f.Req, Failure: peer.Unreachable}
+		case err != nil:
 			return peer.Iterated{Req: f.Req, Failure: peer.Timeout}
 		}
-		state, bogus := w.judge(f.Question, msg, false)
-		return peer.Iterated{Req: f.Req, Msg: withOPT(msg, q.DO), State: state, Bogus: bogus}
+		verdict, _ := w.judge(f.Question, msg)
+		return peer.Iterated{Req: f.Req, Msg: proven(withOPT(msg, q.DO), verdict.State), Verdict: verdict}
 	})
 	if !ok {
-		return peer.Iterated{Req: f.Req, Failure: peer.Unreachable}
+		return peer.Iterated{Req: f.Req, Failure: peer.Timeout}
 	}
 	return nil
 }
@@ -119,34 +126,43 @@ func (w *workers) iterate(f peer.Iterate) peer.Event {
 // validate gives the own opinion of a response.
 func (w *workers) validate(v peer.Validate) peer.Event {
 	ok := w.work(w.validates, func() peer.Event {
-		state, bogus := w.judge(v.Question, v.Msg, false)
-		return peer.Validated{Req: v.Req, State: state, Bogus: bogus}
+		verdict, _ := w.judge(v.Question, v.Msg)
+		return peer.Validated{Req: v.Req, Verdict: verdict}
 	})
 	if !ok {
-		return peer.Validated{Req: v.Req}
+		return peer.Validated{Req: v.Req, Verdict: peer.Verdict{Bogus: true, Doubt: true, Text: "too many at a time"}}
 	}
 	return nil
 }
 
-// judge validates a response, if this machine validates. What a client asked for
-// unchecked stays unknown, as do the validator's own questions, which are of that kind.
-func (w *workers) judge(q peer.Question, msg []byte, probe bool) (packet.State, bool) {
-	if w.validator == nil || q.CD || probe {
-		return packet.Unknown, false
+// judge validates a response, if this machine validates, and says how long that took. What
+// a client asked for unchecked stays unknown, as do the validator's own questions, which
+// are of that kind. In the error of a server there is nothing to validate.
+func (w *workers) judge(q peer.Question, msg []byte) (peer.Verdict, time.Duration) {
+	if w.validator == nil || q.CD || len(msg) < headerSize {
+		return peer.Verdict{}, 0
+	}
+	if code := msg[3] & 0xf; code != rcodeNone && code != rcodeNXDomain {
+		return peer.Verdict{}, 0
 	}
 	ctx, cancel := context.WithTimeout(w.ctx, validateTime)
 	defer cancel()
-	state, err := w.validator.Validate(ctx, validate.Question{Name: q.Name, Type: q.Type}, msg)
-	switch state {
-	case validate.Secure:
-		return packet.Secure, false
-	case validate.Insecure:
-		return packet.Insecure, false
+	began := clock.Boot()
+	v := w.validator.judge(ctx, q, msg)
+	return v, clock.Boot() - began
+}
+
+// proven gives a response without what its validation did not look at, if it is secure:
+// all that comes with the AD bit has to be (RFC 4035 section 3.2.3).
+func proven(msg []byte, state packet.State) []byte {
+	if state != packet.Secure {
+		return msg
 	}
-	// What could not be judged is refused as well, or whoever keeps the keys from us
-	// could have us believe anything.
-	w.log.once("validation", fmt.Sprintf("%v: %v", state, err))
-	return packet.Unknown, true
+	b, err := keep.Trim(msg)
+	if err != nil {
+		return msg
+	}
+	return b
 }
 
 // failure says what an error of a server means.

@@ -40,6 +40,12 @@ var (
 	ErrFull = errors.New("no room for what others give")
 )
 
+// Types that validation walks along.
+const (
+	typeDS     = uint16(rr.TypeDS)
+	typeDNSKEY = 48
+)
+
 // A Key is what an entry is found by.
 type Key struct {
 	Net  uint64  // the network in which it was learned
@@ -49,18 +55,23 @@ type Key struct {
 	CD   bool // asked with CD: the server did not check it, so it answers no others
 }
 
+// Chain reports whether the answer is one that validation rests on, and judges for itself
+// by its signatures: that a zone has no keys is then as good as its keys are.
+func (k Key) Chain() bool { return k.CD && (k.Type == typeDS || k.Type == typeDNSKEY) }
+
 // An Entry is one answer. Who put it may read it; what is changed after that by others
-// than this room is Put, PutTo, State and Agreed.
+// than this room is Put, PutTo and Agreed, and its Verdict by Judge.
 type Entry struct {
 	Key
 	Brief
+	Verdict
 	Msg    []byte           // a DNS response as it came, never changed
 	Base   time.Duration    // when its age was 0; may be negative
 	Origin packet.NodeID    // who had it at first hand
 	From   packet.NodeID    // who gave it to this node
 	First  bool             // this node had it at first hand, of a name server
+	Given  bool             // who had it at first hand gave it, when this node was an owner of the name
 	Agreed bool             // as many members as must agree do
-	State  packet.State     // what the own validation says
 	Rank   int8             // this node's among the owners of the name, from 0; -1: none
 	Old    bool             // of a snapshot and not renewed since, so never fresh
 	Put    time.Duration    // when it was last given to owners; 0: never
@@ -78,7 +89,9 @@ type Entry struct {
 }
 
 // Life is how long the entry is fresh, from Base on.
-func (e *Entry) Life() time.Duration { return time.Duration(e.MinTTL) * time.Second }
+func (e *Entry) Life() time.Duration {
+	return time.Duration(min(e.MinTTL, e.Lasts(e.Base))) * time.Second
+}
 
 // Age is the time since a name server gave the answer.
 func (e *Entry) Age(now time.Duration) time.Duration { return max(0, now-e.Base) }
@@ -190,6 +203,13 @@ func (e *Entry) count(now time.Duration) {
 	e.interest, e.counted = e.Interest(now)+1, now
 }
 
+// Judge says what the own validation found of an entry.
+func (c *Cache) Judge(now time.Duration, e *Entry, v Verdict) {
+	c.unfile(e)
+	e.Verdict = v
+	c.file(now, e)
+}
+
 // SetRank says which of the owners of its name this node is, from 0; -1 is none.
 func (c *Cache) SetRank(now time.Duration, e *Entry, rank int8) {
 	e.Rank = rank
@@ -198,7 +218,7 @@ func (c *Cache) SetRank(now time.Duration, e *Entry, rank int8) {
 
 // stalest is how long past its time an entry is kept.
 func (c *Cache) stalest(e *Entry) time.Duration {
-	if e.Negative {
+	if e.Negative && !e.Chain() {
 		return min(c.opts.MaxStale, MaxStaleNegative)
 	}
 	return c.opts.MaxStale

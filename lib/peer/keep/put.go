@@ -71,7 +71,7 @@ func (c *Cache) refuse(now time.Duration, e, old *Entry) error {
 		// That there is nothing is believed only of the own name servers, while
 		// any answer is known.
 		return ErrKnown
-	case old.State == packet.Secure && e.State != packet.Secure:
+	case old.StateAt(now) == packet.Secure && e.State != packet.Secure:
 		return ErrKnown
 	case old.First && !e.Agreed && e.State != packet.Secure && old.Overdue(now) < c.opts.MaxStale/2:
 		// What the own name servers said is not given up for one member's word,

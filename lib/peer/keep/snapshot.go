@@ -17,8 +17,15 @@ import (
 // ErrSnapshot says that a snapshot is cut off, changed, or of another form.
 var ErrSnapshot = errors.New("not a whole snapshot")
 
-// magic begins a snapshot, and has the number of its form in it.
-const magic = "nckeep1\n"
+// magic begins a snapshot. The octet before its end is the number of the form: '2', or
+// '1', in which entries have no sealed part.
+const magic = "nckeep2\n"
+
+// form1 and form2 are the forms.
+const (
+	form1 = '1'
+	form2 = '2'
+)
 
 // maxSnapshot bounds what is read, in octets.
 const maxSnapshot = 256 << 20
@@ -70,15 +77,21 @@ type fixed struct {
 	Msg          uint16 // octets
 }
 
-// fixedLen is the length of fixed in a snapshot.
-var fixedLen = binary.Size(fixed{})
+// sealed is what follows that of the verdict's bounds.
+type sealed struct {
+	Until  int64 // milliseconds from the snapshot to the end of the signatures; 0: not known
+	MaxTTL uint32
+}
+
+// fixedLen and sealedLen are their lengths in a snapshot.
+var fixedLen, sealedLen = binary.Size(fixed{}), binary.Size(sealed{})
 
 // Snapshot writes all entries. A file of it tells what the clients asked for, and is for
 // nobody else's eyes. Its form is
 //
-//	"nckeep1\n" | now 8 | wall 8 | boot 1+n | entries | SHA-256 of all before
+//	"nckeep2\n" | now 8 | wall 8 | boot 1+n | entries | SHA-256 of all before
 //
-// with an entry as its fixed part, its name and its message.
+// with an entry as its fixed and its sealed part, its name and its message.
 func (c *Cache) Snapshot(w io.Writer, m Moment) error {
 	if len(m.Boot) > 255 {
 		m.Boot = m.Boot[:255]
@@ -98,16 +111,35 @@ func (c *Cache) Snapshot(w io.Writer, m Moment) error {
 			continue
 		}
 		var err error
-		if buf, err = binary.Append(buf[:0], binary.BigEndian, e.fixed(m.Now)); err != nil {
+		if buf, err = e.append(buf[:0], m.Now); err != nil {
 			return err
 		}
-		buf = append(append(buf, e.Name...), e.Msg...)
 		if _, err := out.Write(buf); err != nil {
 			return err
 		}
 	}
 	_, err := w.Write(sum.Sum(nil))
 	return err
+}
+
+// append adds an entry.
+func (e *Entry) append(b []byte, now time.Duration) ([]byte, error) {
+	b, err := binary.Append(b, binary.BigEndian, e.fixed(now))
+	if err == nil {
+		b, err = binary.Append(b, binary.BigEndian, e.sealed(now))
+	}
+	return append(append(b, e.Name...), e.Msg...), err
+}
+
+// sealed gives an entry's sealed part.
+func (e *Entry) sealed(now time.Duration) *sealed {
+	s := &sealed{MaxTTL: e.MaxTTL}
+	if e.Until != 0 {
+		if s.Until = int64((e.Until - now) / time.Millisecond); s.Until == 0 {
+			s.Until = -1 // 0 is not known
+		}
+	}
+	return s
 }
 
 // fixed gives an entry's fixed part.
@@ -149,7 +181,7 @@ func (c *Cache) Load(r io.Reader, m Moment) (int, error) {
 	if err != nil {
 		return 0, fmt.Errorf("read snapshot: %w", err)
 	}
-	body, was, err := head(data)
+	body, form, was, err := head(data)
 	if err != nil {
 		return 0, err
 	}
@@ -157,7 +189,7 @@ func (c *Cache) Load(r io.Reader, m Moment) (int, error) {
 	var some []*Entry
 	for len(body) > 0 {
 		var e *Entry
-		if e, body, err = parseEntry(body, m.Now, gone); err != nil {
+		if e, body, err = parseEntry(body, form, m.Now, gone); err != nil {
 			return 0, err
 		}
 		some = append(some, e)
@@ -172,39 +204,80 @@ func (c *Cache) Load(r io.Reader, m Moment) (int, error) {
 	return n, nil
 }
 
-// head checks a snapshot and gives what is between its head and its sum.
-func head(data []byte) (body []byte, was Moment, err error) {
+// head checks a snapshot and gives what is between its head and its sum, and its form.
+func head(data []byte) (body []byte, form byte, was Moment, err error) {
 	const n = len(magic) + 17
-	if len(data) < n+sha256.Size || !bytes.HasPrefix(data, []byte(magic)) {
-		return nil, was, ErrSnapshot
+	if len(data) < n+sha256.Size {
+		return nil, 0, was, ErrSnapshot
+	}
+	const at = len(magic) - 2
+	form = data[at]
+	if string(data[:at]) != magic[:at] || data[at+1] != '\n' || form != form1 && form != form2 {
+		return nil, 0, was, ErrSnapshot
 	}
 	end := len(data) - sha256.Size
 	sum := sha256.New()
 	sum.Write(data[:end])
 	boot := n + int(data[n-1])
 	if !bytes.Equal(sum.Sum(nil), data[end:]) || boot > end {
-		return nil, was, ErrSnapshot
+		return nil, 0, was, ErrSnapshot
 	}
 	was.Now = time.Duration(binary.BigEndian.Uint64(data[8:]))
 	was.Wall = int64(binary.BigEndian.Uint64(data[16:]))
 	was.Boot = string(data[n:boot])
-	return data[boot:end], was, nil
+	return data[boot:end], form, was, nil
+}
+
+// verdict is what was found of an entry.
+func (s *sealed) verdict(state uint8, now, gone time.Duration) Verdict {
+	v := Verdict{State: packet.State(state), MaxTTL: s.MaxTTL}
+	switch {
+	case s.Until > 0:
+		v.Until = after(now, gone, uint64(s.Until))
+	case s.Until < 0:
+		v.Until = before(now, gone, -uint64(s.Until))
+	}
+	if s.Until != 0 && v.Until == 0 {
+		v.Until = -1
+	}
+	return v
+}
+
+// century is about what there is more of in no snapshot.
+const century = 100 * 365 * 24 * time.Hour
+
+// after is the time that was to come ms milliseconds after the snapshot.
+func after(now, gone time.Duration, ms uint64) time.Duration {
+	return now - gone + time.Duration(min(ms, uint64(century/time.Millisecond)))*time.Millisecond
 }
 
 // before is the time that was ms milliseconds before the snapshot; more than a hundred
 // years are taken as those.
 func before(now, gone time.Duration, ms uint64) time.Duration {
-	const century = 100 * 365 * 24 * time.Hour
 	return now - gone - time.Duration(min(ms, uint64(century/time.Millisecond)))*time.Millisecond
 }
 
-// parseEntry reads an entry and gives the rest.
-func parseEntry(data []byte, now, gone time.Duration) (*Entry, []byte, error) {
-	var f fixed
+// parts reads what every entry has, and gives the rest.
+func parts(data []byte, form byte) (f fixed, s sealed, rest []byte, err error) {
 	if _, err := binary.Decode(data, binary.BigEndian, &f); err != nil {
-		return nil, nil, ErrSnapshot
+		return f, s, nil, ErrSnapshot
 	}
 	data = data[fixedLen:]
+	if form == form1 {
+		return f, s, data, nil
+	}
+	if _, err := binary.Decode(data, binary.BigEndian, &s); err != nil {
+		return f, s, nil, ErrSnapshot
+	}
+	return f, s, data[sealedLen:], nil
+}
+
+// parseEntry reads an entry and gives the rest.
+func parseEntry(data []byte, form byte, now, gone time.Duration) (*Entry, []byte, error) {
+	f, s, data, err := parts(data, form)
+	if err != nil {
+		return nil, nil, err
+	}
 	if len(data) < int(f.Name)+int(f.Msg) {
 		return nil, nil, ErrSnapshot
 	}
@@ -217,7 +290,7 @@ func parseEntry(data []byte, now, gone time.Duration) (*Entry, []byte, error) {
 	e := &Entry{
 		Key:   Key{Net: f.Net, Name: name, Type: f.Type, DO: f.Flags&flagDO != 0, CD: f.Flags&flagCD != 0},
 		Brief: info.Brief, Msg: msg, Base: before(now, gone, f.Age), Origin: f.Origin, From: f.From,
-		First: f.Flags&flagFirst != 0, Agreed: f.Flags&flagAgreed != 0, State: packet.State(f.State),
+		First: f.Flags&flagFirst != 0, Agreed: f.Flags&flagAgreed != 0, Verdict: s.verdict(f.State, now, gone),
 		Rank: f.Rank, Old: true, PutTo: f.PutTo, wanted: f.Flags&flagWanted != 0, interest: f.Interest, counted: now,
 	}
 	if e.wanted {

@@ -81,19 +81,27 @@ func FuzzLoad(f *testing.F) {
 	if err := c.Snapshot(&buf, Moment{Now: time.Hour, Boot: "one", Wall: 1000}); err != nil {
 		f.Fatal(err)
 	}
-	body, _, err := head(buf.Bytes())
+	body, form, _, err := head(buf.Bytes())
 	if err != nil {
 		f.Fatal(err)
 	}
-	f.Add(body)
-	f.Fuzz(func(t *testing.T, data []byte) {
+	f.Add(body, form == form2)
+	f.Add(body, form != form2)
+	f.Fuzz(func(t *testing.T, data []byte, second bool) {
+		form := byte(form1)
+		if second {
+			form = form2
+		}
 		for len(data) > 0 {
-			e, rest, err := parseEntry(data, time.Hour, time.Minute)
+			e, rest, err := parseEntry(data, form, time.Hour, time.Minute)
 			if err != nil {
 				return
 			}
 			if e.Fresh(time.Hour) || e.Age(time.Hour) < time.Minute || len(rest) >= len(data) {
 				t.Fatalf("%+v", e)
+			}
+			if form == form1 && (e.Until != 0 || e.MaxTTL != 0) {
+				t.Fatalf("the first form has no end of signatures: %+v", e)
 			}
 			data = rest
 		}

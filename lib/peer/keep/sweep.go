@@ -61,6 +61,18 @@ func (c *Cache) All() iter.Seq[*Entry] {
 	}
 }
 
+// ForgetNet drops all that was learned in a network, and counts it.
+func (c *Cache) ForgetNet(net uint64) int {
+	n := 0
+	for i := len(c.all) - 1; i >= 0; i-- {
+		if c.all[i].Net == net {
+			c.remove(c.all[i])
+			n++
+		}
+	}
+	return n
+}
+
 // Forget drops the entries of a name, and with below of all names under it, whatever
 // their types and networks, and gives their number.
 func (c *Cache) Forget(name rr.Name, below bool) int {

@@ -210,11 +210,12 @@ func (k *Keys) Groups() []netip.Addr {
 	return all
 }
 
-// Mac is a hash of data that only members can compute (HMAC-SHA256 under the newest key),
-// another for each domain of use and each way to cut the data into parts. While machines
-// have different newest keys they have different hashes.
+// Mac is a hash of data that only members can compute (HMAC-SHA256 under the oldest key),
+// another for each domain of use and each way to cut the data into parts. So it is the
+// same on machines that have a new key already and on those that have not; while the
+// oldest is taken from their files, it is another on those that are done.
 func (k *Keys) Mac(domain string, data ...[]byte) (sum [32]byte) {
-	h := hmac.New(sha256.New, k.keys[0].mac)
+	h := hmac.New(sha256.New, k.keys[len(k.keys)-1].mac)
 	var n [4]byte
 	part := func(b []byte) {
 		binary.BigEndian.PutUint32(n[:], uint32(len(b)))

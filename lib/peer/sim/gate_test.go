@@ -29,17 +29,39 @@ func atLeast(t *testing.T, what string, got, goal []float64) {
 	}
 }
 
-// TestGoals50 is A2, C1 and C3 with 50 nodes; the first minute has too few lookups, 140.
+// wholly gives what is answered in all windows of a day without name servers. The first
+// ones have few lookups, so that several courses are put together for them.
+func wholly(p *Past, c Config, courses uint64) []float64 {
+	c.After = 24 * time.Hour
+	runs := []*Result{p.Run(c)}
+	for c.After = 15 * time.Minute; c.Seed < courses; {
+		c.Seed++
+		runs = append(runs, p.Run(c))
+	}
+	out := make([]float64, len(WindowNames))
+	for i := range out {
+		var sum Minute
+		for _, r := range runs {
+			if Windows[i+1] <= r.c.After {
+				m := r.Between(Windows[i], Windows[i+1])
+				sum.add(&m)
+			}
+		}
+		out[i] = 100 * float64(sum.Answered()) / float64(sum.Lookups)
+	}
+	return out
+}
+
+// TestGoals50 is A2, C1 and C3 with 50 nodes.
 func TestGoals50(t *testing.T) {
-	if testing.Short() {
-		t.Skip("some seconds of the processor")
+	if testing.Short() || underRace {
+		t.Skip("most of a minute of the processor, and ten times that under the race detector")
 	}
 	c := l50()
 	p := NewPast(c)
+	atLeast(t, "A2, 50 nodes", wholly(p, c, 20), []float64{88, 80, 83, 79, 76, 69})
 	c.Before, c.After = 30*time.Minute, 2*time.Hour
-	r := p.Run(c)
-	atLeast(t, "A2, 50 nodes", r.Percent((*Minute).Answered), []float64{-1, 80, 83, 79, 76, -1})
-	cost(t, r, c)
+	cost(t, p.Run(c), c)
 }
 
 // cost is what is sent in the local network: C1 and C3.
@@ -59,22 +81,19 @@ func cost(t *testing.T, r *Result, c Config) {
 	}
 }
 
-// unjudged is the bound of what is only shown.
-const unjudged = 100
-
-// TestGoals200 is A1, A3 and A4, C1 and C3 with 200 nodes. The first minute has too few
-// lookups, 280, to be judged.
+// TestGoals200 is A1, A3 and A4, C1 and C3 with 200 nodes. In the first minute A1 is 92 %,
+// but only 91.6 % of the lookups are for names that any node ever had, which the model
+// that it comes from did not show with its 280 lookups: so much less one is judged.
 func TestGoals200(t *testing.T) {
 	if testing.Short() || underRace {
-		t.Skip("half a minute of the processor, and ten times that under the race detector")
+		t.Skip("minutes of the processor, and ten times that under the race detector")
 	}
 	c := l200()
 	p := NewPast(c)
+	atLeast(t, "A1, 200 nodes", wholly(p, c, 6), []float64{90.6, 88, 88, 86, 84, 79})
 	whole := c
-	whole.Before, whole.After = 20*time.Minute, 90*time.Minute
+	whole.Before, whole.After = 20*time.Minute, 40*time.Minute
 	r := p.Run(whole)
-	t.Logf("A1, 200 nodes: the goal of the first minute is 92")
-	atLeast(t, "A1, 200 nodes", r.Percent((*Minute).Answered), []float64{-1, 88, 88, 86, 84, -1})
 	cost(t, r, whole)
 	const until = 40 * time.Minute
 	part := func(r *Result) float64 {
@@ -88,8 +107,7 @@ func TestGoals200(t *testing.T) {
 	}{
 		{"30 % removed, no call to all", 4, func(c *Config) { c.Remove, c.Mute = 0.3, true }},
 		{"30 % removed", 1, func(c *Config) { c.Remove = 0.3 }},
-		// The goal is 4, which is missed by less than one; the model that it comes from lost 5.
-		{"30 % wiped, no call to all", unjudged, func(c *Config) { c.Wipe, c.Mute = 0.3, true }},
+		{"30 % wiped, no call to all", 4, func(c *Config) { c.Wipe, c.Mute = 0.3, true }},
 		{"30 % wiped", 1, func(c *Config) { c.Wipe = 0.3 }},
 	} {
 		h := c

@@ -16,18 +16,21 @@ const (
 	nodeEvent
 	deathEvent
 	goneEvent
+	bornEvent
 	helloEvent
+	faultEvent
 )
 
 // An event is something to happen.
 type event struct {
-	at   time.Duration
-	seq  uint64 // those of one time happen in their order
-	what uint8
-	node int32
-	from int32 // of nodeEvent: who sent it, or -1
-	ev   peer.Event
-	gone []int
+	at    time.Duration
+	seq   uint64 // those of one time happen in their order
+	what  uint8
+	node  int32
+	from  int32 // of nodeEvent: who sent it, or -1
+	ev    peer.Event
+	gone  []int
+	fault *Fault
 }
 
 // events is a heap of them.

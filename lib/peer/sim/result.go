@@ -90,17 +90,17 @@ func (r *Result) minute(at time.Duration) *Minute {
 }
 
 // reply notes how a lookup ended. It counts in the minute in which it began.
-func (r *Result) reply(s *sim, q asked, a peer.Reply) {
-	m := r.minute(q.at)
+func (r *Result) reply(s *sim, q Lookup, a peer.Reply) {
+	m := r.minute(q.At)
 	m.By[a.By]++
-	m.times = append(m.times, float32(s.now-q.at)/float32(time.Millisecond))
+	m.times = append(m.times, float32(s.now-q.At)/float32(time.Millisecond))
 	if a.By == peer.ByNobody || a.Msg == nil {
 		return
 	}
 	switch {
 	case isLie(a.Msg):
 		m.Lies++
-	case !bytes.Equal(a.Msg, s.w.at(q.name, s.now).msg):
+	case !bytes.Equal(a.Msg, s.w.at(q.Name, s.now).msg):
 		m.Wrong++
 	}
 }

@@ -16,11 +16,14 @@ import (
 type group struct {
 	ids     []packet.NodeID
 	number  map[packet.NodeID]int
-	there   []bool // as seen by all
-	helpers []int  // those that said last that their name servers answer
+	there   []bool          // as seen by all
+	born    []time.Duration // when all saw that each was started
+	helpers []int           // those that said last that their name servers answer
 	size    int
 	change  uint64
 	best    [][]int16 // who own each name, the best first; nil: not worked out
+
+	order func(name int32) []int // all nodes, for a name; nil: by their hashes
 }
 
 // deep is how many of the best for a name are worked out: some may be silent.
@@ -28,7 +31,7 @@ const deep = 8
 
 func newGroup(n, names int, rng *rand.Rand) *group {
 	g := &group{
-		ids: make([]packet.NodeID, n), number: make(map[packet.NodeID]int), there: make([]bool, n),
+		ids: make([]packet.NodeID, n), number: make(map[packet.NodeID]int), there: make([]bool, n), born: make([]time.Duration, n),
 		size: n, change: 1, best: make([][]int16, names),
 	}
 	for i := range g.ids {
@@ -58,10 +61,22 @@ func (g *group) gone(members []int) {
 	clear(g.best)
 }
 
+// reborn has all know that members were started anew.
+func (g *group) reborn(now time.Duration, members []int) {
+	for _, i := range members {
+		g.born[i] = now
+	}
+	g.change++
+}
+
 // owners gives the best members for a name.
 func (g *group) owners(name int32) []int16 {
 	if b := g.best[name]; b != nil {
 		return b
+	}
+	if g.order != nil {
+		g.best[name] = g.ordered(name)
+		return g.best[name]
 	}
 	var top [deep]uint64
 	best := make([]int16, 0, deep)
@@ -87,6 +102,17 @@ func (g *group) owners(name int32) []int16 {
 	return best
 }
 
+// ordered gives those that are there of the order that was given.
+func (g *group) ordered(name int32) []int16 {
+	best := make([]int16, 0, deep)
+	for _, i := range g.order(name) {
+		if g.there[i] && len(best) < deep {
+			best = append(best, int16(i))
+		}
+	}
+	return best
+}
+
 // A view is what one member knows; it is its peer.Ring.
 type view struct {
 	g      *group
@@ -94,10 +120,11 @@ type view struct {
 	silent map[int]int // members that did not answer, and how often
 }
 
-func (v *view) Self() packet.NodeID              { return v.g.ids[v.self] }
-func (v *view) Size() int                        { return v.g.size }
-func (v *view) Change() uint64                   { return v.g.change }
-func (v *view) Wait(packet.NodeID) time.Duration { return 5 * time.Millisecond }
+func (v *view) Self() packet.NodeID                 { return v.g.ids[v.self] }
+func (v *view) Size() int                           { return v.g.size }
+func (v *view) Change() uint64                      { return v.g.change }
+func (v *view) Born(id packet.NodeID) time.Duration { return v.g.born[v.g.number[id]] }
+func (v *view) Wait(packet.NodeID) time.Duration    { return 5 * time.Millisecond }
 
 // Silent notes that a member did not answer: after the second time it owns nothing.
 func (v *view) Silent(id packet.NodeID) {

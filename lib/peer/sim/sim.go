@@ -54,12 +54,15 @@ type Config struct {
 	Owners   int           // of a name; default 2
 	Agree    int           // members; default 1
 	Suppress time.Duration // default 6 h
-	MaxStale time.Duration // default 24 h
+	MaxStale time.Duration // default 7 days
 	Entries  int           // of each cache; default 50,000
 	Changes  time.Duration // a fifth of the names has another address after so long; 0: none
 	Loss     float64       // of each packet in the local network
 	Parts    int           // the network falls apart into so many with the death; default 1
 	Answer   time.Duration // median time of the name server; default 12 ms
+
+	TTL    func(name int32) uint32 // of a name's records, in seconds; default as it was in 2019
+	Replay *Replay                 // instead of lookups that are made up; nil: none
 }
 
 func (c Config) owners() int {
@@ -78,7 +81,7 @@ func (c Config) suppress() time.Duration {
 
 func (c Config) stale() time.Duration {
 	if c.MaxStale == 0 {
-		return 24 * time.Hour
+		return 7 * 24 * time.Hour
 	}
 	return c.MaxStale
 }
@@ -92,29 +95,24 @@ type node struct {
 	liar    bool
 	served  bool          // its way to the name server stays
 	wake    time.Duration // when it is to be called, or before now
-	waiting map[uint64]asked
-}
-
-// asked is a client's question that is under way.
-type asked struct {
-	at   time.Duration
-	name int32
+	waiting map[uint64]Lookup
 }
 
 // A sim is a run.
 type sim struct {
-	c      Config
-	rng    *rand.Rand
-	w      *world
-	g      *group
-	trace  *Trace
-	nodes  []*node
-	now    time.Duration
-	events events
-	seq    uint64
-	asks   uint64 // clients' questions, for their numbers
-	dead   bool   // the name server
-	res    *Result
+	c       Config
+	rng     *rand.Rand
+	w       *world
+	g       *group
+	trace   *Trace
+	lookups []Lookup // of a Replay, to come
+	nodes   []*node
+	now     time.Duration
+	events  events
+	seq     uint64
+	asks    uint64 // clients' questions, for their numbers
+	dead    bool   // the name server
+	res     *Result
 }
 
 // Run plays a configuration.
@@ -130,7 +128,7 @@ type Past struct {
 // NewPast makes that of a configuration.
 func NewPast(c Config) *Past {
 	c.Habits = c.Habits.whole()
-	w := &world{changes: c.Changes, first: make([]*truth, c.Names), later: make(map[answerKey]*truth)}
+	w := &world{changes: c.Changes, ttl: c.TTL, first: make([]*truth, c.Names), later: make(map[answerKey]*truth)}
 	g := newGroup(c.Nodes, c.Names, rand.New(rand.NewPCG(c.Seed, 1)))
 	t := NewTrace(c.Habits, c.Nodes, c.Daily, c.Seed)
 	p := &Past{c: c, p: live(c, w, g, t)}
@@ -140,7 +138,7 @@ func NewPast(c Config) *Past {
 
 // Run plays what comes after it. The configuration may differ from that of the past in
 // what happens, but not in its nodes and their habits,
-// the number of owners, or Solo; Seed makes it another course of the same group.
+// the number of owners, Solo or Share; Seed makes it another course of the same group.
 func (p *Past) Run(c Config) *Result {
 	s := p.begin(c)
 	s.play()
@@ -157,12 +155,13 @@ func (p *Past) begin(c Config) *sim {
 	for i := range c.Nodes {
 		s.nodes = append(s.nodes, s.join(i, p))
 	}
+	s.replay(c.Replay)
 	return s
 }
 
 // join starts the node i with what it keeps of the past, or with nothing if p is nil.
 func (s *sim) join(i int, p *Past) *node {
-	nd := &node{alive: true, view: &view{g: s.g, self: i}, waiting: make(map[uint64]asked)}
+	nd := &node{alive: true, view: &view{g: s.g, self: i}, waiting: make(map[uint64]Lookup)}
 	o := peer.Options{
 		Rand: rand.New(rand.NewPCG(s.c.Seed, uint64(1000+i))), Owners: s.c.Owners, MaxStale: s.c.MaxStale,
 		Agree: s.c.Agree, Suppress: s.c.Suppress, Entries: s.c.Entries, Share: s.c.Share, Iterate: s.c.Root,
@@ -190,13 +189,13 @@ func (s *sim) play() {
 	end := death + s.c.After
 	s.at(death, event{what: deathEvent})
 	s.at(s.now, event{what: helloEvent})
-	next := s.trace.peek()
+	next := s.peek()
 	for {
 		if next < end && (len(s.events) == 0 || next <= s.events[0].at) {
-			at, i, name := s.trace.Next()
-			next = s.trace.peek()
-			s.now = at
-			s.query(i, name)
+			l := s.next()
+			next = s.peek()
+			s.now = l.At
+			s.query(l)
 			continue
 		}
 		// What is under way at the end is played out.
@@ -215,8 +214,12 @@ func (s *sim) happen(e event) {
 	switch e.what {
 	case deathEvent:
 		s.die()
+	case faultEvent:
+		s.strike(e.fault)
 	case goneEvent:
 		s.g.gone(e.gone)
+	case bornEvent:
+		s.g.reborn(s.now, e.gone)
 	case helloEvent:
 		s.hello()
 	case wakeEvent:
@@ -233,15 +236,15 @@ func (s *sim) happen(e event) {
 }
 
 // query is a client's.
-func (s *sim) query(i int, name int32) {
-	nd := s.nodes[i]
+func (s *sim) query(l Lookup) {
+	nd := s.nodes[l.Node]
 	if !nd.alive || nd.liar {
 		return
 	}
 	s.asks++
-	nd.waiting[s.asks] = asked{s.now, name}
+	nd.waiting[s.asks] = l
 	s.res.minute(s.now).Lookups++
-	s.step(i, peer.Query{ID: s.asks, Question: peer.Question{Name: s.w.at(name, 0).info.Name, Type: 1}})
+	s.step(l.Node, peer.Query{ID: s.asks, Question: peer.Question{Name: s.w.at(l.Name, 0).info.Name, Type: 1}})
 }
 
 // step gives a node an event.
@@ -275,6 +278,7 @@ func (s *sim) do(i int, nd *node, a peer.Action) {
 		if q, ok := nd.waiting[a.ID]; ok {
 			delete(nd.waiting, a.ID)
 			s.res.reply(s, q, a)
+			s.replied(q, a.By)
 		}
 	case peer.Fetch:
 		s.fetch(i, a)
@@ -291,18 +295,27 @@ func (s *sim) die() {
 	order := s.rng.Perm(s.c.Nodes)
 	removed := order[:int(s.c.Remove*float64(s.c.Nodes))]
 	left := order[len(removed):]
-	for _, i := range removed {
-		s.nodes[i].alive = false
-	}
-	for _, i := range left[:int(s.c.Wipe*float64(len(left)))] {
+	s.remove(removed)
+	wiped := left[:int(s.c.Wipe*float64(len(left)))]
+	for _, i := range wiped {
 		s.nodes[i] = s.join(i, nil)
+	}
+	if len(wiped) > 0 {
+		s.at(s.now+period(s.c.Nodes), event{what: bornEvent, gone: wiped})
 	}
 	for k, i := range left {
 		s.nodes[i].served = float64(k) >= (1-s.c.Helped)*float64(len(left))
 		s.nodes[i].liar = k < s.c.Liars
 	}
-	if len(removed) > 0 {
-		s.at(s.now+3*period(s.c.Nodes), event{what: goneEvent, gone: removed})
+}
+
+// remove has nodes vanish, which all know in a while.
+func (s *sim) remove(nodes []int) {
+	for _, i := range nodes {
+		s.nodes[i].alive = false
+	}
+	if len(nodes) > 0 {
+		s.at(s.now+3*period(s.c.Nodes), event{what: goneEvent, gone: nodes})
 	}
 }
 

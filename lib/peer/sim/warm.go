@@ -16,12 +16,14 @@ type hold struct {
 	origin int32         // who had it of the name server
 	first  bool          // which is this node
 	wanted bool          // an own client has asked
+	shared time.Duration // when the first owner gave it, in share mode; 0: it did not
 }
 
 // A past is what all nodes keep after the days in which the name server answered. It is
 // worked out from the trace by the rules of guard mode: a fresh answer that a name
 // server gave is given again; else the name server is asked, and the answer given to the
-// owners, unless it was within Suppress and says the same.
+// owners, unless it was within Suppress and says the same. In share mode it is the first
+// owner that asks, who renews nothing before its time here.
 type past struct {
 	c     Config
 	w     *world
@@ -50,15 +52,53 @@ func live(c Config, w *world, g *group, t *Trace) *past {
 
 // lookup is one of a client.
 func (p *past) lookup(at time.Duration, node int, name int32) {
-	life := time.Duration(ttl(name)) * time.Second
-	h, had := p.holds[node][name]
+	life := time.Duration(p.w.life(name)) * time.Second
+	h := p.holds[node][name]
 	h.asked, h.wanted = at, true
-	if had && h.first && at-h.base < life {
-		p.holds[node][name] = h
+	p.holds[node][name] = h
+	if h.fresh(at, life) || p.share(at, node, name, life) {
 		return
 	}
+	p.learn(at, node, name, life)
+}
+
+// fresh reports whether what a node keeps answers its own clients.
+func (h hold) fresh(at, life time.Duration) bool {
+	return (h.first || h.shared > 0 && at < h.shared+peerTTL) && at-h.base < life
+}
+
+// peerTTL is how long what a member gave is taken as fresh.
+const peerTTL = 300 * time.Second
+
+// share has the first owner of the name asked, in share mode, and reports whether that
+// is another node.
+func (p *past) share(at time.Duration, node int, name int32, life time.Duration) bool {
+	if !p.c.Share || p.c.Solo {
+		return false
+	}
+	owners := p.owners(name)
+	owner := int(owners[0])
+	if owner == node {
+		return false
+	}
+	if had, ok := p.holds[owner][name]; !ok || at-had.base >= life {
+		p.learn(at, owner, name, life)
+	}
+	if len(owners) > 1 && int(owners[1]) == node {
+		return true // it was given it as an owner
+	}
+	h := p.holds[node][name]
+	given := p.holds[owner][name]
+	h.base, h.origin, h.first, h.shared, h.put = given.base, given.origin, false, at, 0
+	p.holds[node][name] = h
+	return true
+}
+
+// learn has a node ask the name server, and give the answer to the owners.
+func (p *past) learn(at time.Duration, node int, name int32, life time.Duration) {
+	h, had := p.holds[node][name]
 	news := !had || !h.first || p.w.version(name, h.base) != p.w.version(name, at)
-	h.base, h.first, h.origin = at, true, int32(node)
+	h.base, h.first, h.origin, h.shared = at, true, int32(node), 0
 	if news || h.put == 0 || at-h.put >= p.c.suppress() {
 		h.put = at
 		p.give(at, node, name, life)
@@ -79,7 +119,7 @@ func (p *past) give(at time.Duration, node int, name int32, life time.Duration) 
 		if h.first && at-h.base-life < p.c.stale()/2 {
 			continue // it has it of the name server itself
 		}
-		h.base, h.first, h.origin = at, false, int32(node)
+		h.base, h.first, h.origin, h.shared = at, false, int32(node), 0
 		p.holds[o][name] = h
 	}
 }
@@ -120,6 +160,10 @@ func (p *past) entry(node int, name int32, h hold) *keep.Entry {
 	}
 	if p.c.Solo {
 		return e
+	}
+	if h.shared > 0 {
+		e.From, e.Agreed = p.g.ids[p.owners(name)[0]], true
+		e.MinTTL = min(e.MinTTL, uint32((h.shared-h.base+peerTTL)/time.Second))
 	}
 	at := 0
 	for k, o := range p.owners(name) {

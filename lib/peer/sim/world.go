@@ -26,6 +26,7 @@ type world struct {
 	changes time.Duration // a name that moves does so in this time; 0: none does
 	first   []*truth      // the first answer of each name
 	later   map[answerKey]*truth
+	ttl     func(name int32) uint32 // nil: the mix of 2019
 }
 
 // moving is the share of names whose addresses change.
@@ -49,7 +50,7 @@ var ttls = [...]struct {
 	ttl  uint32
 }{{0.10, 20}, {0.30, 30}, {0.50, 60}, {0.75, 300}, {0.90, 900}, {0.985, 3600}, {1, 86400}}
 
-// ttl is the TTL of a name's records.
+// ttl is the TTL of a name's records as it was in 2019.
 func ttl(name int32) uint32 {
 	u := share(mix(uint64(name), 99))
 	for _, t := range ttls {
@@ -58,6 +59,14 @@ func ttl(name int32) uint32 {
 		}
 	}
 	return ttls[len(ttls)-1].ttl
+}
+
+// life is the TTL of a name's records in this world.
+func (w *world) life(name int32) uint32 {
+	if w.ttl != nil {
+		return w.ttl(name)
+	}
+	return ttl(name)
 }
 
 // nameOf is the domain name of a name: n, its number in seven digits, and example.
@@ -98,7 +107,7 @@ func (w *world) at(name int32, when time.Duration) *truth {
 	if t := w.later[k]; t != nil {
 		return t
 	}
-	t := &truth{msg: address(nameOf(name), ttl(name), mix(uint64(name), uint64(k.version)))}
+	t := &truth{msg: address(nameOf(name), w.life(name), mix(uint64(name), uint64(k.version)))}
 	var err error
 	if t.info, err = keep.Describe(t.msg); err != nil {
 		panic(err)

@@ -24,6 +24,7 @@ func TestPage(t *testing.T) {
 	b := browser.Start(t)
 	t.Run("live", func(t *testing.T) { live(t, b.Tab(t)) })
 	t.Run("matrix", func(t *testing.T) { matrix(t, b.Tab(t)) })
+	t.Run("crowd", func(t *testing.T) { crowd(t, b.Tab(t)) })
 	t.Run("recordings", func(t *testing.T) { recordings(t, b.Tab(t)) })
 }
 
@@ -44,6 +45,11 @@ func live(t *testing.T, b *browser.Browser) {
 	b.Until(`document.querySelectorAll('.node.gone').length`, "2")
 	g.tell(Event{At: time.Now().UnixMilli(), Kind: Any, From: id(2)})
 	b.Until(`document.querySelectorAll('.wave').length > 0`, "true")
+	b.Until(`document.querySelector('[data-part=servers]').textContent`, "192.0.2.53down0.4 ms192.0.2.54down-")
+	b.Until(`document.querySelector('[data-part=ages]').textContent`, "10 %20 %40 %20 %9 %1 %")
+	b.Until(`document.querySelector('[data-part=members]').textContent.includes('a003 (gone) (not believed)')`, "true")
+	g.tell(Event{At: time.Now().UnixMilli(), Kind: Hello, From: id(5)})
+	b.Until(`document.querySelectorAll('.wave.hello').length > 0`, "true")
 	keyboard(b)
 	explain(b)
 	screens(b)
@@ -81,10 +87,13 @@ func explain(b *browser.Browser) {
 
 // screens looks at the page on small screens and in the dark: nothing goes over the side.
 func screens(b *browser.Browser) {
-	for _, width := range []int{320, 375, 768, 1280} {
+	for _, width := range []int{320, 360, 768, 1280} {
 		b.Screen(width, 700, "dark")
 		b.Until(`document.documentElement.scrollWidth <= window.innerWidth`, "true")
 		b.Shot(fmt.Sprintf("dark-%d", width))
+		b.Eval(`document.querySelector('[data-part=kept]').scrollIntoView()`)
+		b.Shot(fmt.Sprintf("kept-%d", width))
+		b.Eval(`scrollTo(0, 0)`)
 	}
 	b.Until(`getComputedStyle(document.body).backgroundColor`, "rgb(20, 23, 26)")
 	b.Screen(1280, 900, "light")
@@ -101,6 +110,35 @@ func matrix(t *testing.T, b *browser.Browser) {
 	b.Key("ArrowDown")
 	b.Until(`document.querySelector('[data-part=card]').textContent.includes('`+id(1)+`')`, "true")
 	b.Shot("matrix")
+	b.Clean()
+}
+
+// crowd plays the recording of a group that no ring has room for.
+func crowd(t *testing.T, b *browser.Browser) {
+	b.Open(serve(t, newGroup(3)).URL)
+	b.Screen(1280, 1100, "light")
+	b.Until(nodes, "3")
+	path := filepath.Join(t.TempDir(), "crowd.jsonl")
+	record(t, path, 100, "")
+	b.Choose("#file", path)
+	b.Until(`document.querySelector('h2').textContent`, "Recording crowd.jsonl")
+	b.Eval(`document.activeElement.blur()`)
+	b.Key("End")
+	b.Until(`document.querySelectorAll('.picture canvas').length`, "1")
+	b.Until(`document.querySelector('.picture canvas').width`, "800")
+	b.Until(`document.querySelectorAll('[data-part=members] tr').length`, "100")
+	b.Until(`document.querySelector('[data-part=moment]').textContent.includes('after kill a001')`, "true")
+	b.Eval(`document.querySelector('.picture canvas').focus()`)
+	b.Key("ArrowUp")
+	b.Until(`document.querySelector('[data-part=card]').textContent.includes('`+id(99)+`')`, "true")
+	b.Until(`document.querySelector('.picture p').textContent`, "a063: name servers unknown")
+	b.Shot("crowd")
+	b.Screen(360, 800, "dark")
+	b.Until(`document.documentElement.scrollWidth <= window.innerWidth`, "true")
+	b.Until(`document.querySelector('.picture canvas').getBoundingClientRect().width <= 360`, "true")
+	b.Eval(`document.querySelector('.picture').scrollIntoView()`)
+	b.Until(`[...document.querySelector('.picture canvas').getContext('2d').getImageData(400, 20, 1, 1).data].join()`, "28,32,36,255")
+	b.Shot("crowd-360")
 	b.Clean()
 }
 
@@ -156,6 +194,9 @@ func record(t *testing.T, path string, n int, more string) {
 		peer := id(1 + i%(n-1))
 		if i == 500 {
 			write(Event{At: at - 100, Kind: Upstream, From: id(0), Text: "server 0: down, was suspect: silent"})
+		}
+		if i == 600 {
+			write(Event{At: at - 100, Kind: Mark, Text: "kill a001"})
 		}
 		if i >= 500 {
 			by = []string{"owner", "nobody"}[i%2]

@@ -1,6 +1,9 @@
 package view
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // A Source is what the page shows: a node that runs, or what was recorded of one.
 type Source interface {
@@ -27,6 +30,7 @@ type State struct {
 	Counters             // of this node since its start
 	Entries     int      `json:"entries"` // in its cache
 	Names       bool     `json:"names"`   // events have names in them
+	Kept        Kept     `json:"kept"`
 	Servers     []Server `json:"servers"`
 	Members     []Member `json:"members"` // with the node itself
 }
@@ -41,11 +45,21 @@ type Counters struct {
 	Failed   uint64 `json:"failed"`
 }
 
+// Ages are the bounds of the ages in [Kept].
+var Ages = []time.Duration{time.Minute, 10 * time.Minute, time.Hour, 6 * time.Hour, 24 * time.Hour}
+
+// A Kept is what a node keeps.
+type Kept struct {
+	Own   int   `json:"own"`   // answers that programs of its machine asked for
+	Owned int   `json:"owned"` // and those that it keeps for the group, as an owner
+	Ages  []int `json:"ages"`  // how many are up to as old as each of Ages, and how many are older; of many answers some are counted
+}
+
 // A Server is a name server of the node's.
 type Server struct {
 	Name  string  `json:"name"`
 	State string  `json:"state"`
-	Ms    float64 `json:"ms"` // its time to answer
+	Ms    float64 `json:"ms"` // its time to answer; 0: it has not
 }
 
 // A Member is a node of the group.
@@ -61,7 +75,8 @@ type Member struct {
 	Entries     int      `json:"entries"`
 	Weight      int      `json:"weight"`
 	Version     int      `json:"version"`
-	Seen        float64  `json:"seen"` // seconds ago
+	Trust       float64  `json:"trust"` // 1; less, the more the node's own servers contradict it; below 0.5 it is not asked
+	Seen        float64  `json:"seen"`  // seconds ago
 	Counters
 }
 

@@ -89,13 +89,17 @@ func newGroup(n int) *group {
 	now := time.Now().UnixMilli()
 	g := &group{state: State{At: now, Self: id(0), Mode: "guard", Upstream: "down", UpstreamFor: 842, Answerable: 870, Of: 1000, Entries: 5021,
 		Counters: Counters{Asked: 8412, Fresh: 6000, Stale: 1200, Peer: 800, Iterated: 100, Failed: 312},
-		Servers:  []Server{{"192.0.2.53", "down", 0.4}}}}
+		Servers:  []Server{{"192.0.2.53", "down", 0.4}, {"192.0.2.54", "down", 0}},
+		Kept:     Kept{Own: 4000, Owned: 1021, Ages: []int{100, 200, 400, 200, 90, 10}}}}
 	for i := range n {
 		g.state.Members = append(g.state.Members, Member{ID: id(i), Self: i == 0, Live: i != n-1 || n == 1, Addrs: []string{fmt.Sprintf("198.51.100.%d:5390", i+1)}, Link: "eth0",
-			Upstream: "healthy", UpstreamFor: 60, RTT: 0.3, Entries: 100 * i, Weight: 4, Version: 1, Seen: 2, Counters: Counters{Asked: 100, Fresh: 60, Stale: 30, Peer: 10}})
+			Upstream: "healthy", UpstreamFor: 60, RTT: 0.3, Entries: 100 * i, Weight: 4, Version: 1, Trust: 1, Seen: 2, Counters: Counters{Asked: 100, Fresh: 60, Stale: 30, Peer: 10}})
 	}
 	if n > 2 {
 		g.state.Members[n-2].Upstream = "down"
+	}
+	if n > 4 {
+		g.state.Members[3].Trust = 0.4
 	}
 	by := []string{"cache", "upstream", "stale", "owner", "helper", "root", "any", "nobody"}
 	for i := range 400 {
@@ -143,7 +147,8 @@ func get(t *testing.T, s *httptest.Server, path string, change ...func(*http.Req
 func TestReadableWithoutScripts(t *testing.T) {
 	a, body := get(t, serve(t, newGroup(12)), "/")
 	for _, want := range []string{"Node a000, guard mode", `<p class="big" data-part="upstream">down`, "for 14 min 2 s", ">87 %<", "1000 lookups of the last hour", "96 %", "of 8412 lookups",
-		"<td>6000<td>1200<td>800<td>100<td>312", "a000 (this)", "a00b (gone)", "198.51.100.3:5390", "192.0.2.53", `<meta http-equiv="refresh"`} {
+		"<td>6000<td>1200<td>800<td>100<td>312", "a000 (this)", "a00b (gone)", "198.51.100.3:5390", "192.0.2.53", "a003 (not believed)", `<td class="n">0.4 ms`, `<td class="n">-`,
+		"4000 answers that this machine asked for, 1021 for the group", `<th class="n">older`, `<td class="n">40 %<`, `<meta http-equiv="refresh"`} {
 		if !strings.Contains(body, want) {
 			t.Errorf("%q is not in the page", want)
 		}

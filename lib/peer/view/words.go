@@ -16,7 +16,36 @@ var words = template.FuncMap{
 	"answered": func(c Counters) uint64 { return c.Fresh + c.Stale + c.Peer + c.Iterated },
 	"join":     func(s []string) string { return strings.Join(s, ", ") },
 	"ms":       func(f float64) string { return fmt.Sprintf("%.1f ms", f) },
+	"took": func(f float64) string {
+		if f == 0 {
+			return Took(f)
+		}
+		return Took(f) + " ms"
+	},
+	"ages": ages,
+	"share": func(n int, all []int) string {
+		sum := 0
+		for _, k := range all {
+			sum += k
+		}
+		return percent(uint64(n), uint64(sum))
+	},
+	"doubted": func(m Member) bool { return !m.Self && m.Trust < trustLeast },
 }
+
+// trustLeast is below what a member is not asked.
+const trustLeast = 0.5
+
+// Took is a time in milliseconds; "-" if there is none.
+func Took(ms float64) string {
+	if ms == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%.1f", ms)
+}
+
+// ages are what the stretches between [Ages] are called.
+func ages() []string { return []string{"1 min", "10 min", "1 h", "6 h", "1 d", "older"} }
 
 // short is enough of a NodeID to tell members apart.
 func short(id string) string { return id[:min(len(id), 4)] }

@@ -138,5 +138,9 @@ $("live").addEventListener("click", () => location.reload());
 $("play").addEventListener("click", toggle);
 $("when").addEventListener("input", (e) => seek((Number(e.target.value) / 1000) * length()));
 
+// What is drawn on a canvas has the colours and the size of when it was drawn.
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => draw(false));
+addEventListener("resize", () => draw(false));
+
 connect();
 setInterval(tick, 200);

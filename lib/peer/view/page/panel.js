@@ -1,5 +1,5 @@
 // A panel: one node's view, live or recorded, at one moment.
-import { clock, groups, make, ms, percent, sentence, short, span } from "./words.js";
+import { clock, groups, doubted, make, ms, percent, sentence, short, span, took } from "./words.js";
 import { Moment, Tape } from "./tape.js";
 import { Ring } from "./ring.js";
 import { Matrix } from "./matrix.js";
@@ -72,7 +72,7 @@ export class Panel {
     const all = [];
     for (const m of this.moment.members.values()) {
       if (!m.live && at - m.left > 300000) continue;
-      all.push({ ...m, self: m.id === this.tape.self, entries: 0, seen: (at - m.heard) / 1000, upstreamSpan: (at - m.upstreamSince) / 1000 });
+      all.push({ ...m, self: m.id === this.tape.self, seen: (at - m.heard) / 1000, upstreamSpan: (at - m.upstreamSince) / 1000 });
     }
     return sorted(all);
   }
@@ -99,7 +99,7 @@ export class Panel {
   tables(s) {
     const rows = this.members.map((m) => {
       const tr = make("tr", undefined, m.live ? {} : { class: "dead" });
-      tr.append(make("th", short(m.id) + (m.self ? " (this)" : "") + (m.live ? "" : " (gone)"), { scope: "row", title: m.id }));
+      tr.append(make("th", short(m.id) + (m.self ? " (this)" : "") + (m.live ? "" : " (gone)") + (doubted(m) ? " (not believed)" : ""), { scope: "row", title: m.id }));
       tr.append(make("td", (m.addrs || []).join(", ")), make("td", m.link || ""));
       tr.append(make("td", m.upstream === "unknown" ? "" : `${m.upstream} for ${span(m.upstreamSpan || 0)}`, { class: m.upstream }));
       const figures = [m.self || m.rtt === undefined ? "" : ms(m.rtt), m.self || m.seen === undefined ? "" : span(m.seen) + " ago", m.entries, m.weight, m.asked, m.stale, m.peer, m.failed];
@@ -108,14 +108,27 @@ export class Panel {
     });
     if (!rows.length) rows.push(row("alone", 12));
     keep(this.parts.members, rows);
-    this.parts.serverlist.hidden = !s;
+    this.parts.serverlist.hidden = this.parts.kept.hidden = !s;
     if (!s) return;
     const servers = (s.servers || []).map((v) => {
       const tr = make("tr");
-      tr.append(make("th", v.name, { scope: "row" }), make("td", v.state, { class: v.state }), make("td", ms(v.ms), { class: "n" }));
+      tr.append(make("th", v.name, { scope: "row" }), make("td", v.state, { class: v.state }), make("td", took(v.ms), { class: "n" }));
       return tr;
     });
     keep(this.parts.servers, servers.length ? servers : [row("none", 3)]);
+    this.kept(s.kept || {});
+  }
+
+  // kept is what is in the node's cache, and how old that is.
+  kept(k) {
+    const ages = k.ages || [], all = ages.reduce((a, n) => a + n, 0);
+    this.parts.keptfor.textContent = `${k.own || 0} answers that this machine asked for, ${k.owned || 0} for the group. Since they were learned:`;
+    keep(this.parts.ages, ages.map((n) => {
+      const td = make("td", percent(n, all), { class: "n" }), bar = make("i");
+      bar.style.height = `${(2.5 * n) / Math.max(1, ...ages)}rem`;
+      td.prepend(bar);
+      return td;
+    }));
   }
 
   picture(at, moving) {
@@ -156,6 +169,7 @@ export class Panel {
       ["id", m.id], ["addresses", (m.addrs || []).join(", ")], ["link", m.link], ["round trip", m.self || m.rtt === undefined ? "" : ms(m.rtt)],
       ["name servers", m.upstream === "unknown" ? "" : `${m.upstream} for ${span(m.upstreamSpan || 0)}`],
       ["answers kept", m.entries], ["weight", m.weight], ["version", m.version],
+      ["found right", m.self || m.trust === undefined ? "" : percent(Math.round(m.trust * 1000), 1000) + (doubted(m) ? ": it is not asked" : "")],
       ["lookups", m.asked ? `${m.asked}: ${m.fresh} fresh, ${m.stale} stale, ${m.peer} by members, ${m.root} from the root, ${m.failed} failed` : ""],
       ["in 10 s", `gave ${gave} answers to others, got ${got}`],
     ]);

@@ -1,8 +1,8 @@
 // The timeline: lookups by what answered them, and how many nodes and messages there were.
-import { clock, groups, percent } from "./words.js";
+import { clock, groups, percent, span } from "./words.js";
 
 // Room for marks above the bars, and for the time below.
-const top = 14, bottom = 14;
+const top = 26, bottom = 14;
 
 export class Timeline {
   constructor(canvas, seek) {
@@ -73,6 +73,7 @@ export class Timeline {
 
   // marks shows at the top what was marked, and who came and left.
   marks(g, bins, w, h) {
+    const ends = [0, 0]; // of the texts in two rows
     bins.forEach((b, i) => {
       const x = (i / bins.length) * w;
       if (b.joins) this.tip(g, x, "root", -1);
@@ -80,7 +81,11 @@ export class Timeline {
       for (const e of b.marks) {
         g.fillStyle = this.colour(e.kind === "mark" ? "front" : /^(server \d+: )?healthy/.test(e.text || "") ? "root" : "failed");
         g.fillRect(x, 0, 1, h - bottom);
-        g.fillText((e.text || e.kind).split(",")[0].slice(0, 18), Math.min(x + 3, w - 90), 10);
+        const text = (e.text || e.kind).split(",")[0].slice(0, 18), wide = g.measureText(text).width;
+        const left = Math.min(x + 3, w - wide), row = ends.findIndex((end) => end <= left);
+        if (row < 0) continue; // there is no room; the log has it
+        g.fillText(text, left, 10 + 11 * row);
+        ends[row] = left + wide + 4;
       }
     });
   }
@@ -97,7 +102,17 @@ export class Timeline {
 
   words(bins, n, at) {
     const b = bins[Math.max(0, Math.min(n - 1, Math.floor(((at - this.from) / (this.to - this.from)) * n)))];
+    const mark = this.mark(bins, bins.indexOf(b), at);
     const ratio = b.asked && b.messages ? `, ${(b.messages / b.asked).toFixed(1)} messages a lookup (the line, of 5)` : "";
-    return `${clock(at)}: ${percent(b.asked - b.failed, b.asked)} of ${b.asked} lookups answered${ratio}`;
+    return `${clock(at)}: ${percent(b.asked - b.failed, b.asked)} of ${b.asked} lookups answered${ratio}${mark}`;
+  }
+
+  // mark says what was marked last until a moment, as who kills nodes does.
+  mark(bins, last, at) {
+    for (let i = last; i >= 0; i--) {
+      const e = bins[i].marks.findLast((m) => m.kind === "mark" && m.at <= at);
+      if (e) return `, ${span((at - e.at) / 1000)} after ${e.text || "a mark"}`;
+    }
+    return "";
   }
 }

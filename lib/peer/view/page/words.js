@@ -19,6 +19,12 @@ export function percent(n, all) {
   return `${Math.round((100 * n) / all)} %`;
 }
 
+// took is a server's time to answer, of which there is none before it has.
+export const took = (f) => (f ? ms(f) : "-");
+
+// doubted is a member that the own servers have contradicted too often to ask it.
+export const doubted = (m) => !m.self && m.trust !== undefined && m.trust < 0.5;
+
 export const ms = (f) => `${(f || 0).toFixed(1)} ms`;
 
 // clock is the time of day of a moment in milliseconds since 1970.

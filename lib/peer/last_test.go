@@ -1,0 +1,81 @@
+package peer
+
+import (
+	"testing"
+	"time"
+
+	"github.com/miekg/dns"
+)
+
+// TestAnsweredIsNotMissed: an answer to the call to everybody is not taken
+// for unknown when the time of the call ends, though the servers' word is still awaited.
+func TestAnsweredIsNotMissed(t *testing.T) {
+	g := newRig(t, Options{Ring: ringOf(0, 6)})
+	g.down()
+	g.wait(time.Second) // the next question goes to the servers too, as a probe
+	g.sends, g.fetches = nil, nil
+	q := a("www.example")
+	g.ask(q)
+	g.fetch()
+	for _, s := range g.asks() {
+		g.miss(s)
+	}
+	calls := g.asks()
+	if len(calls) != 1 || !calls[0].All {
+		t.Fatalf("everybody is to be asked: %+v", calls)
+	}
+	g.have(calls[0], id(5), id(5), time.Minute, response(q, 60, "192.0.2.1"))
+	if r := g.reply(); address(t, r) != "192.0.2.1" {
+		t.Fatalf("reply %+v", r)
+	}
+	g.wait(100 * time.Millisecond)
+	g.silent()
+	g.ask(q)
+	if r := g.reply(); r.Rcode != dns.RcodeSuccess || address(t, r) != "192.0.2.1" {
+		t.Fatalf("reply %+v", r)
+	}
+}
+
+// TestBusyOwner: owners that say nothing while they are busy are waited for before a name
+// is given up, and if they stay silent it is asked for again soon.
+func TestBusyOwner(t *testing.T) {
+	q := a("www.example")
+	busy := func() (*rig, []Send) {
+		g := newRig(t, Options{Ring: ringOf(0, 20)})
+		g.down()
+		g.ask(q)
+		asked := g.asks()
+		if len(asked) != 2 {
+			t.Fatalf("the two owners are to be asked: %+v", asked)
+		}
+		g.wait(100 * time.Millisecond)
+		g.silent()
+		return g, asked
+	}
+
+	g, asked := busy()
+	g.have(asked[0], asked[0].To, asked[0].To, time.Minute, response(q, 60, "192.0.2.1"))
+	if r := g.reply(); address(t, r) != "192.0.2.1" {
+		t.Errorf("reply %+v", r)
+	}
+
+	g, asked = busy()
+	g.miss(asked[0])
+	g.silent()
+	g.miss(asked[1])
+	if r := g.reply(); r.Rcode != dns.RcodeServerFailure || r.EDE != edeUnreachable {
+		t.Errorf("reply %+v", r)
+	}
+
+	g, _ = busy()
+	g.wait(300 * time.Millisecond)
+	if r := g.reply(); r.Rcode != dns.RcodeServerFailure {
+		t.Errorf("reply %+v", r)
+	}
+	g.wait(failFirst)
+	g.asks()
+	g.ask(q)
+	if len(g.asks()) == 0 {
+		t.Errorf("the owners are not asked again: %+v", g.replies)
+	}
+}
