@@ -86,7 +86,7 @@ var rooms = map[string][]string{
 var speakers = map[string][]string{
 	"t/bench/chain":  {"ca", "chain", "chain/client", "chain/frame", "link", "key", "nup", "rr"},
 	"t/bench/paper":  {"key", "nup", "rr"},
-	"t/peer":         {"peer", "peer/group", "peer/packet", "rr"},
+	"t/peer":         {"peer", "peer/group", "peer/packet", "peer/sim", "peer/view", "rr"},
 	"t/peer/figures": {"peer/sim"},
 	"t/trial":        {"ca", "chain", "chain/client", "link"},
 }

@@ -109,7 +109,7 @@ func TestTwoLinks(t *testing.T) {
 			out, err := m.status("peers")
 			second := 0
 			for line := range strings.Lines(out) {
-				if strings.HasSuffix(line, " live\n") && strings.Contains(line, " eth1 ") {
+				if f := strings.Fields(line); len(f) > 1 && strings.HasSuffix(line, " live\n") && (f[1] == "eth1" || strings.HasPrefix(f[1], "eth1,")) {
 					second++
 				}
 			}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"flag"
 	"fmt"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -19,7 +18,7 @@ import (
 var (
 	trials = flag.Int("trials", 3, "how often the name server dies in TestGoals")
 	judge  = flag.Bool("judge", false, "goals that are missed fail TestGoals; for a machine with nothing else to do")
-	output = flag.String("write", "", "file for TestGoals's table, in Markdown")
+	output = flag.String("write", "", "file for the table of TestGoals, or of TestSame, in Markdown")
 )
 
 // A goal is a line of the table.
@@ -51,7 +50,7 @@ func TestGoals(t *testing.T) {
 	if *judge && extra > 300*time.Microsecond {
 		t.Errorf("a miss takes %v more than without nc-peer", extra)
 	}
-	table += w.quiet() + w.weight()
+	table += w.quiet() + w.burden()
 	t.Logf("\n%s", table)
 	if *output != "" {
 		write(t, *output, "# What a user of nc-peer feels\n\nFour machines and unbound on one bridge. Written by `go test ./t/peer -run TestGoals`.\n\n"+table)
@@ -228,18 +227,4 @@ func (w *world) quiet() string {
 		w.t.Errorf("idle: %.1f multicasts a second, %.0f octets a second for each", m, o)
 	}
 	return fmt.Sprintf("\nC2: idle, %.1f multicasts a second on the link (bound 10), %.0f octets a second from each machine (bound 2,000).\n", m, o)
-}
-
-// weight is the memory of the first machine's process.
-func (w *world) weight() string {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", w.members[0].peer.Pid()))
-	if err != nil {
-		w.t.Error(err)
-	}
-	for line := range strings.Lines(string(text)) {
-		if rest, ok := strings.CutPrefix(line, "VmRSS:"); ok {
-			return fmt.Sprintf("\nR1: %s of memory, with some %d names kept.\n", strings.TrimSpace(rest), 300+*trials*6)
-		}
-	}
-	return ""
 }

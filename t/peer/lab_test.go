@@ -51,6 +51,8 @@ type options struct {
 	names int      // that the server has: n0.lan.example and so on; default 100
 	ttl   int      // of them, in seconds; default 2
 	args  []string // more of nc-peer's
+
+	serve func(*world) // starts the server, if it is to have other names
 }
 
 // newWorld makes a network of n machines whose nc-peer is ready, and of which each
@@ -64,7 +66,10 @@ func newWorld(t *testing.T, n int, o options) *world {
 	w.lan = w.lab.LAN("lan")
 	w.server = w.lab.Machine("server")
 	w.lan.Join(w.server, upstream+"/24", "2001:db8::53/64")
-	w.serve(max(o.names, 100), max(o.ttl, 2))
+	if o.serve == nil {
+		o.serve = func(w *world) { w.serve(max(o.names, 100), max(o.ttl, 2)) }
+	}
+	o.serve(w)
 	w.key = filepath.Join(w.dir, "group.key")
 	w.server.Run(filepath.Join(w.bin, "nc-keygen"), "-group", "lab", "-o", w.key)
 	for range n {
@@ -138,10 +143,6 @@ func (w *world) upstreamIs(state string) {
 // serve starts unbound with names that only it has; all others do not exist.
 func (w *world) serve(names, ttl int) {
 	w.t.Helper()
-	program := "/usr/sbin/unbound"
-	if _, err := os.Stat(program); err != nil {
-		w.t.Skip("unbound is not installed (Debian's package unbound)")
-	}
 	var zone strings.Builder
 	fmt.Fprintf(&zone, ". 3600 SOA a.root. hostmaster.root. 1 7200 1800 1209600 %d\n. 3600 NS a.root.\na.root. 3600 A %s\n", ttl, upstream)
 	for i := range names {
@@ -149,6 +150,22 @@ func (w *world) serve(names, ttl int) {
 		fmt.Fprintf(&zone, "%s %d AAAA 2001:db8:ffff::%x\n", name(i), ttl, i)
 	}
 	write(w.t, filepath.Join(w.dir, "root.zone"), zone.String())
+	w.startUnbound(name(0), fmt.Sprintf(`auth-zone:
+	name: "."
+	zonefile: %q
+	for-downstream: no
+	for-upstream: yes
+`, filepath.Join(w.dir, "root.zone")))
+}
+
+// startUnbound starts unbound with what else its configuration is to have, and returns
+// when it has a name's address.
+func (w *world) startUnbound(name, more string) {
+	w.t.Helper()
+	program := "/usr/sbin/unbound"
+	if _, err := os.Stat(program); err != nil {
+		w.t.Skip("unbound is not installed (Debian's package unbound)")
+	}
 	write(w.t, filepath.Join(w.dir, "unbound.conf"), fmt.Sprintf(`server:
 	interface: %s
 	access-control: 0.0.0.0/0 allow
@@ -159,17 +176,14 @@ func (w *world) serve(names, ttl int) {
 	use-syslog: no
 	module-config: "iterator"
 	num-threads: 1
+	local-zone: "any.lan.example." redirect
+	local-data: "any.lan.example. 3600 A 203.0.112.1"
 remote-control:
 	control-enable: no
-auth-zone:
-	name: "."
-	zonefile: %q
-	for-downstream: no
-	for-upstream: yes
-`, upstream, w.dir, filepath.Join(w.dir, "root.zone")))
+%s`, upstream, w.dir, more))
 	w.unbound = w.server.Start(program, "-d", "-c", filepath.Join(w.dir, "unbound.conf"))
 	w.lab.Expect(patience, func() error {
-		_, err := ask(w.server, upstream+":53", name(0), dns.TypeA)
+		_, err := ask(w.server, upstream+":53", name, dns.TypeA)
 		return err
 	})
 }
@@ -193,8 +207,8 @@ type answer struct {
 	took time.Duration
 }
 
-// ask asks a server from a machine, over UDP, once.
-func ask(from *lab.Machine, server, name string, qtype uint16) (answer, error) {
+// ask asks a server from a machine, over UDP, once, a question to which more may be done.
+func ask(from *lab.Machine, server, name string, qtype uint16, more ...func(*dns.Msg)) (answer, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 12*time.Second)
 	defer cancel()
 	conn, err := from.Dial(ctx, "udp", server)
@@ -206,6 +220,9 @@ func ask(from *lab.Machine, server, name string, qtype uint16) (answer, error) {
 	q.SetQuestion(name, qtype)
 	q.Id = uint16(rand.Uint32())
 	q.SetEdns0(1232, false)
+	for _, f := range more {
+		f(q)
+	}
 	conn.SetDeadline(time.Now().Add(11 * time.Second))
 	c := &dns.Conn{Conn: conn, UDPSize: 4096}
 	began := time.Now()
@@ -220,8 +237,8 @@ func ask(from *lab.Machine, server, name string, qtype uint16) (answer, error) {
 }
 
 // ask asks the machine's own stub.
-func (m *member) ask(name string, qtype uint16) (answer, error) {
-	return ask(m.Machine, stub, name, qtype)
+func (m *member) ask(name string, qtype uint16, more ...func(*dns.Msg)) (answer, error) {
+	return ask(m.Machine, stub, name, qtype, more...)
 }
 
 // has asks the stub for a name's address and fails if it is not right.

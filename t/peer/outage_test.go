@@ -96,7 +96,12 @@ func (w *world) unknown() {
 // when a node has said all that it had to say.
 func (w *world) told() {
 	w.t.Helper()
-	names := len(w.members) * each
+	w.toldOf(len(w.members) * each)
+}
+
+// toldOf does so for the names of lower numbers than this.
+func (w *world) toldOf(names int) {
+	w.t.Helper()
 	w.lab.Expect(patience, func() error {
 		held := map[string]int{}
 		for _, m := range w.members {

@@ -1,6 +1,7 @@
 package peer
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/miekg/dns"
 
+	"namecast/lib/peer/view"
 	"namecast/t/browser"
 )
 
@@ -26,6 +28,8 @@ func TestPage(t *testing.T) {
 	b.Screen(1280, 1700, "light")
 	b.Until(`document.querySelectorAll('.node:not(.gone)').length`, "4")
 	b.Until(`document.querySelector('[data-part=upstream]').textContent`, "healthy")
+	greeted(m)
+	card(b)
 	const names = 100
 	for i := range names {
 		w.members[1+i%3].ask(name(i), dns.TypeA)
@@ -57,6 +61,35 @@ func TestPage(t *testing.T) {
 	}
 	b.Until(fmt.Sprintf(`document.querySelector('#because pre').textContent.trim().endsWith(%q)`, "owners: "+strings.TrimSpace(owners)), "true")
 	b.Clean()
+}
+
+// card looks at what is said of a member, and on which links all are.
+func card(b *browser.Browser) {
+	b.Eval(`document.querySelectorAll('.node')[1].dispatchEvent(new MouseEvent('click', { bubbles: true }))`)
+	b.Until(`['version1', 'found right100 %', 'linketh0'].every((s) => document.querySelector('[data-part=card]').textContent.includes(s))`, "true")
+	b.Until(`[...document.querySelectorAll('[data-part=members] tr')].map((r) => r.children[2].textContent).join()`, "eth0,eth0,eth0,eth0")
+}
+
+// greeted waits until a member is known to have said to all that it is there, and this
+// one too.
+func greeted(m *member) {
+	m.w.lab.Expect(patience, func() error {
+		out, err := m.status("events")
+		if err != nil {
+			return err
+		}
+		who := map[string]bool{}
+		for line := range strings.Lines(out) {
+			var e view.Event
+			if json.Unmarshal([]byte(line), &e) == nil && e.Kind == view.Hello {
+				who[e.From] = true
+			}
+		}
+		if len(who) < 2 {
+			return fmt.Errorf("only of %d nodes a Hello was told", len(who))
+		}
+		return nil
+	})
 }
 
 // page gives the address, outside of the lab, of the page of a member.

@@ -142,12 +142,13 @@ func checksum(b []byte) uint16 {
 // A tap takes down what a machine sends.
 type tap struct {
 	*nic
+	kept func(parcel) bool // datagrams that are remembered
 	stop chan struct{}
 	done chan struct{}
 
 	mu   sync.Mutex
 	sent map[netip.Addr]int // packets by where they went; not neighbour discovery or group reports
-	said []parcel           // datagrams of the peer port, the last of them
+	said []parcel           // datagrams, the last of them
 }
 
 // maxSaid is how many datagrams a tap remembers.
@@ -162,10 +163,17 @@ var tapOutgoing = []unix.SockFilter{
 	{Code: unix.BPF_RET | unix.BPF_K},
 }
 
-// newTap begins to take down what a machine sends on its first network.
+// newTap begins to take down what a machine sends on its first network; it remembers
+// datagrams of the peer port.
 func newTap(t *testing.T, m *lab.Machine) *tap {
 	t.Helper()
-	p := &tap{nic: openNIC(t, m, "eth0"), stop: make(chan struct{}), done: make(chan struct{}), sent: map[netip.Addr]int{}}
+	return newTapOn(t, m, "eth0", func(pc parcel) bool { return pc.from.Port() == peerPort })
+}
+
+// newTapOn begins to take down what a machine sends by a device.
+func newTapOn(t *testing.T, m *lab.Machine, device string, kept func(parcel) bool) *tap {
+	t.Helper()
+	p := &tap{nic: openNIC(t, m, device), kept: kept, stop: make(chan struct{}), done: make(chan struct{}), sent: map[netip.Addr]int{}}
 	program := unix.SockFprog{Len: uint16(len(tapOutgoing)), Filter: &tapOutgoing[0]}
 	if err := unix.SetsockoptSockFprog(p.fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &program); err != nil {
 		t.Fatal(err)
@@ -223,7 +231,7 @@ func (p *tap) note(b []byte) {
 	}
 	pc.from = netip.AddrPortFrom(src, binary.BigEndian.Uint16(ip))
 	pc.to = netip.AddrPortFrom(dst, binary.BigEndian.Uint16(ip[2:]))
-	if pc.from.Port() != peerPort {
+	if !p.kept(pc) {
 		return
 	}
 	pc.data = append([]byte(nil), ip[8:]...)
@@ -232,7 +240,7 @@ func (p *tap) note(b []byte) {
 	}
 }
 
-// datagrams are those of the peer port that were sent.
+// datagrams are those that are remembered.
 func (p *tap) datagrams() []parcel {
 	p.mu.Lock()
 	defer p.mu.Unlock()
