@@ -11,7 +11,7 @@ LAB         = 30
 PREFIX      = /usr/local
 ONCE        =
 
-.PHONY: all demo test tools check race vuln cover fuzz sim model hostile bench bench-short bench-check bench-million bench-chain bench-chain-short bench-paper peer-figures trial lab endure profile install clean
+.PHONY: all demo test tools check race vuln cover fuzz sim model hostile bench bench-short bench-check bench-million bench-chain bench-chain-short bench-paper peer-figures peer-lab trial lab endure profile install clean
 
 all:
 	@mkdir -p bin
@@ -37,8 +37,10 @@ check:
 	go run $(STATICCHECK) ./...
 	go mod verify
 
+# The lab of nc-peer is a network of machines on this one, which it has for itself.
 race:
-	go test -race -timeout 30m ./...
+	go test -race -timeout 30m $$(go list ./... | grep -v '/t/peer$$')
+	go test -race -timeout 30m ./t/peer
 	go test -run TestGoals ./lib/peer/sim
 
 # The list of known vulnerabilities is on the network: without it, this says so.
@@ -69,6 +71,14 @@ bench-chain-short:
 # simulated machines.
 peer-figures:
 	go run ./t/peer/figures -o $(CURDIR)/t/peer/results
+
+# nc-peer as its users feel it, twenty real ones beside the simulator, and under load for
+# TIME. Needs root, and a machine with nothing else to do.
+peer-lab:
+	go test -count=1 -v -timeout 0 -run TestGoals ./t/peer -args -trials 20 -judge -write $(CURDIR)/t/peer/results/goals.md
+	go test -count=1 -v -timeout 0 -run TestSame ./t/peer -args -same -write $(CURDIR)/t/peer/results/same.md
+	go test -count=1 -v -timeout 0 -run TestSoak ./t/peer -args -soak $(TIME)
+	go test -count=1 -timeout 0 -run TestMany ./lib/peer/group -many 250
 
 # The paper's figures 5 and 6, today.
 bench-paper:

@@ -70,9 +70,10 @@ func (f figure) draw(lines []line) ([]byte, error) {
 	page.SetColor(color.White)
 	page.Fill(page.Rectangle.Path())
 	// The legend stands below, where no line is.
-	below := vg.Points(float64(14*len(lines) + 6))
+	below := vg.Points(float64(17*len(lines) + 6))
 	p.Legend.Left, p.Legend.Top = true, true
 	p.Legend.XOffs = vg.Points(40)
+	p.Legend.Padding = vg.Points(3)
 	legend := p.Legend
 	p.Legend = plot.NewLegend()
 	legend.Draw(vgdraw.Crop(page, 0, 0, 0, -(420 - below)))
