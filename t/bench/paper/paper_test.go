@@ -80,16 +80,40 @@ func (b *bench) kind(t *testing.T, k kind) {
 		t.Fatal(err)
 	}
 	s := k.start(t, b)
-	b.measure(t, "questions", k.name, load.Stream{Addr: s.dns, Sockets: 4, Window: askers / 4, Source: newQuestions(t, b.name)})
+	b.measure(t, "questions", k.name, func() load.Stream {
+		return load.Stream{Addr: s.dns, Sockets: 4, Window: askers / 4, Source: newQuestions(t, b.name)}
+	})
 	if s.nup.IsValid() {
-		b.measure(t, "updates", k.name, load.Stream{Addr: s.nup, Sockets: 4, Window: accounts / 4, Source: newUpdates(t)})
+		b.measure(t, "updates", k.name, func() load.Stream {
+			return load.Stream{Addr: s.nup, Sockets: 4, Window: accounts / 4, Source: newUpdates(t)}
+		})
 	}
 }
 
-// measure loads a server and notes what came of it.
-func (b *bench) measure(t *testing.T, figure, stack string, s load.Stream) {
+// measure loads a server and notes what came of it. On a disk that is busy with something
+// else one commit may take longer than a short measurement: then a longer one is made.
+func (b *bench) measure(t *testing.T, figure, stack string, stream func() load.Stream) {
+	var r load.Result
 	var marks []time.Duration
-	plan := load.Plan{Warm: *measure / 5, Measure: *measure, Mark: func() { marks = append(marks, children(t)) }}
+	for d := *measure; d <= 16**measure && r.Good == 0; d *= 2 {
+		r, marks = loaded(t, d, stream())
+	}
+	if r.Good == 0 || len(marks) != 2 {
+		t.Fatalf("%s: %d good, %d wrong, %d lost", figure, r.Good, r.Wrong, r.Lost)
+	}
+	w := row{figure, stack, r.Rate(), (marks[1] - marks[0]) / time.Duration(r.Good), r.Latency.Quantile(0.5), r.Latency.Quantile(0.99), r.Wrong + r.Lost}
+	t.Logf("%s: %.0f a second, %v of a processor for each, p50 %v, p99 %v, %d bad", figure, w.rate, w.cpu.Round(100*time.Nanosecond), w.p50, w.p99, w.bad)
+	if r.Wrong > 0 {
+		t.Errorf("%s: %d wrong answers", figure, r.Wrong)
+	}
+	b.rows = append(b.rows, w)
+}
+
+// loaded loads a server for a time, and gives what came of it, and what the processes
+// had used of the processors before and after.
+func loaded(t *testing.T, d time.Duration, s load.Stream) (load.Result, []time.Duration) {
+	var marks []time.Duration
+	plan := load.Plan{Warm: d / 5, Measure: d, Mark: func() { marks = append(marks, children(t)) }}
 	var results []load.Result
 	failed := make(chan error, 1)
 	go func() { // a thread of its own, which ends with the goroutine
@@ -103,16 +127,7 @@ func (b *bench) measure(t *testing.T, figure, stack string, s load.Stream) {
 	if err := <-failed; err != nil {
 		t.Fatal(err)
 	}
-	r := results[0]
-	if r.Good == 0 || len(marks) != 2 {
-		t.Fatalf("%s: %d good, %d wrong, %d lost", figure, r.Good, r.Wrong, r.Lost)
-	}
-	w := row{figure, stack, r.Rate(), (marks[1] - marks[0]) / time.Duration(r.Good), r.Latency.Quantile(0.5), r.Latency.Quantile(0.99), r.Wrong + r.Lost}
-	t.Logf("%s: %.0f a second, %v of a processor for each, p50 %v, p99 %v, %d bad", figure, w.rate, w.cpu.Round(100*time.Nanosecond), w.p50, w.p99, w.bad)
-	if r.Wrong > 0 {
-		t.Errorf("%s: %d wrong answers", figure, r.Wrong)
-	}
-	b.rows = append(b.rows, w)
+	return results[0], marks
 }
 
 // run runs a tool and gives what it writes.
