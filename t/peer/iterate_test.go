@@ -212,19 +212,6 @@ func askers(outside *tap, name string) map[netip.Addr]bool {
 	return who
 }
 
-// rested waits until every member has asked the root again, or will at its next question:
-// one that others have answered meanwhile leaves it alone for ten seconds, after a
-// question that was under way when the Internet came back.
-func (n *internet) rested(back time.Time) {
-	n.t.Helper()
-	n.lab.Expect(patience, func() error {
-		if left := 12*time.Second - time.Since(back); left > 0 {
-			return fmt.Errorf("the root may be left alone for %v", left)
-		}
-		return nil
-	})
-}
-
 // gone has questions to the Internet lost as well, and come back: what was asked for is
 // answered although it is past its time, the rest fails soon.
 func (n *internet) gone(held, never []site) []goal {
@@ -250,8 +237,8 @@ func (n *internet) gone(held, never []site) []goal {
 		})
 	}
 	back := time.Since(began)
-	n.rested(began)
-	n.visit(never[48:], there).least(t, most, "never asked, the Internet back")
+	// Members that others have answered meanwhile leave the root alone for some seconds yet.
+	n.inTheEnd(never[48:], there)
 	n.unbound.Resume()
 	n.upstreamIs("healthy")
 	n.visit(never[:4], there).least(t, 1, "what failed before, the resolver back")
