@@ -153,9 +153,10 @@ func (b *board) Campaign(ctx context.Context, _ string) (Term, error) {
 	for {
 		b.mu.Lock()
 		if b.term == nil {
-			b.term = &term{b: b, over: make(chan struct{})}
+			t := &term{b: b, over: make(chan struct{})}
+			b.term = t
 			b.mu.Unlock()
-			return b.term, nil
+			return t, nil // not b.term: whoever usurps it writes that now
 		}
 		changed := b.changed
 		b.mu.Unlock()

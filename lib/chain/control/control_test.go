@@ -288,7 +288,9 @@ func TestChaos(t *testing.T) {
 				defer end2()
 				luck := rand.New(rand.NewPCG(seed, 2)) // under the board's lock
 				lose := r.Float64() * 0.3
+				b.mu.Lock()
 				b.flaky = func() bool { return luck.Float64() < lose }
+				b.mu.Unlock()
 				for range 60 {
 					b.mischief(r)
 					time.Sleep(time.Duration(r.IntN(1500)) * time.Millisecond)
