@@ -30,11 +30,17 @@ func (f Folder) finished() bool { return f.marked }
 
 // Create makes a file. A journal's entry in the folder is brought to the disk
 // too: what is synced into a journal that has no entry is lost. The library does
-// this only for the other files, when it switches manifests.
+// this only for the other files, when it switches manifests. A table is written through
+// a buffer.
 func (f Folder) Create(fd storage.FileDesc) (storage.Writer, error) {
 	w, err := f.Storage.Create(fd)
-	if err != nil || fd.Type != storage.TypeJournal {
-		return w, err
+	switch {
+	case err != nil:
+		return nil, err
+	case fd.Type == storage.TypeTable:
+		return newTable(w), nil
+	case fd.Type != storage.TypeJournal:
+		return w, nil
 	}
 	if err := syncFolder(f.dir); err != nil {
 		w.Close()
