@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"net"
+	"runtime"
 	"time"
 
 	"namecast/lib/chain/frame"
@@ -40,6 +41,8 @@ func (c *Conn) write(ctx context.Context) {
 		case now := <-tick.C:
 			err = w.check(now)
 		case <-c.queue.wake:
+			// What others are about to put goes with this write, not with one of its own.
+			runtime.Gosched()
 			batch = c.queue.take(batch)
 			rest, err = c.flush(ctx, batch)
 			c.queue.written()

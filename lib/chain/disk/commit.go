@@ -2,6 +2,7 @@ package disk
 
 import (
 	"fmt"
+	"runtime"
 	"time"
 
 	"github.com/syndtr/goleveldb/leveldb"
@@ -29,6 +30,8 @@ type committer struct {
 func (c *committer) run() {
 	defer c.d.running.Done()
 	for c.wait() {
+		// What others are about to bring goes with this write, not with one of its own.
+		runtime.Gosched()
 		c.d.mu.Lock()
 		c.group = c.d.queue.take(c.group[:0])
 		c.d.mu.Unlock()
