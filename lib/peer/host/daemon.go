@@ -60,10 +60,10 @@ type daemon struct {
 	loops map[upstream.Server]bool // name servers that lead back here
 }
 
-// garbage is how much of it there may be for 100 octets in use: half of what Go allows by
-// itself. Most of a full cache lies there for days, on machines that have other things to
+// garbage is how much of it there may be for 100 octets in use: a quarter of what Go allows
+// by itself. Most of a full cache lies there for days, on machines that have other things to
 // do with their memory, and little is thrown away at the pace of a machine's own questions.
-const garbage = 50
+const garbage = 25
 
 // Run serves until ctx ends, which is no error, or until it cannot go on.
 func Run(ctx context.Context, c Config) error {

@@ -60,7 +60,8 @@ type Key struct {
 func (k Key) Chain() bool { return k.CD && (k.Type == typeDS || k.Type == typeDNSKEY) }
 
 // An Entry is one answer. Who put it may read it; what is changed after that by others
-// than this room is Put, PutTo and Agreed, and its Verdict by Judge.
+// than this room is Put, PutTo and Agreed, and its Verdict by Judge. There are many of
+// them, so the small fields stand together.
 type Entry struct {
 	Key
 	Brief
@@ -69,23 +70,23 @@ type Entry struct {
 	Base   time.Duration    // when its age was 0; may be negative
 	Origin packet.NodeID    // who had it at first hand
 	From   packet.NodeID    // who gave it to this node
+	Put    time.Duration    // when it was last given to owners; 0: never
+	PutTo  [3]packet.NodeID // and which
 	First  bool             // this node had it at first hand, of a name server
 	Given  bool             // who had it at first hand gave it, when this node was an owner of the name
 	Agreed bool             // as many members as must agree do
 	Rank   int8             // this node's among the owners of the name, from 0; -1: none
 	Old    bool             // of a snapshot and not renewed since, so never fresh
-	Put    time.Duration    // when it was last given to owners; 0: never
-	PutTo  [3]packet.NodeID // and which
 
-	asked    time.Duration // when an own client last did
-	wanted   bool          // one did, ever
+	wanted   bool          // an own client asked for it, ever
+	in       class         // the list that it is in
+	place    int32         // in Cache.all
+	heap     int32         // in Cache.fresh, -1 if not in it
 	interest float32       // a decaying count of who wanted it, at the time counted
+	asked    time.Duration // when an own client last did
 	counted  time.Duration
 
-	place      int // in Cache.all
-	heap       int // in Cache.fresh, -1 if not in it
-	list       *list
-	prev, next *Entry
+	prev, next *Entry // in its list
 }
 
 // Life is how long the entry is fresh, from Base on.
@@ -136,8 +137,8 @@ type Counts struct {
 // A Cache is what a node keeps. It is not for several goroutines at once.
 type Cache struct {
 	opts    Options
-	entries map[Key]*Entry
 	all     []*Entry
+	index   index   // of all
 	fresh   soonest // the own clients', fresh when last looked at
 	stale   list    // theirs, past their time
 	owned   list    // kept for others
@@ -166,7 +167,7 @@ func New(o Options) *Cache {
 		o.Owners = 2
 	}
 	o.Members = max(1, o.Members)
-	return &Cache{opts: o, entries: make(map[Key]*Entry), from: make(map[packet.NodeID]int)}
+	return &Cache{opts: o, index: newIndex(), from: make(map[packet.NodeID]int)}
 }
 
 // SetMembers says how many members the group has, by which the share of one in what is
@@ -177,12 +178,17 @@ func (c *Cache) SetMembers(n int) { c.opts.Members = max(1, n) }
 func (c *Cache) Len() int { return len(c.all) }
 
 // Get gives the entry of a key, or nil. It does not count as interest.
-func (c *Cache) Get(k Key) *Entry { return c.entries[k] }
+func (c *Cache) Get(k Key) *Entry {
+	if at := c.index.slots[c.index.find(c.all, k)]; at > 0 {
+		return c.all[at-1]
+	}
+	return nil
+}
 
 // Asked says that an own client asked for the key; if nothing is kept of it, it is
 // remembered for the answer that may come.
 func (c *Cache) Asked(now time.Duration, k Key) {
-	e := c.entries[k]
+	e := c.Get(k)
 	if e == nil {
 		c.wishes.add(now, k)
 		return

@@ -59,7 +59,7 @@ func check(t testing.TB, c *Cache) {
 		n := 0
 		for e := l.head; e != nil; e = e.next {
 			n++
-			if e.list != l || e.heap >= 0 || e.next != nil && e.next.prev != e {
+			if c.list(e.in) != l || e.heap >= 0 || e.next != nil && e.next.prev != e {
 				t.Fatal("bad list")
 			}
 			if l != &c.stale {
@@ -72,18 +72,22 @@ func check(t testing.TB, c *Cache) {
 		lists += n
 	}
 	for i, e := range c.fresh {
-		if e.heap != i || e.list != nil {
+		if int(e.heap) != i || e.in != inNone {
 			t.Fatal("bad heap")
 		}
 	}
+	used := 0
+	for _, at := range c.index.slots {
+		used += int(min(at, 1))
+	}
 	for i, e := range c.all {
 		octets += len(e.Msg)
-		if e.place != i || c.entries[e.Key] != e {
+		if int(e.place) != i || c.Get(e.Key) != e {
 			t.Fatal("bad place")
 		}
 	}
-	if lists+len(c.fresh) != len(c.all) || len(c.all) != len(c.entries) || octets != c.octets {
-		t.Fatalf("%d listed, %d in all, %d found, %d octets counted as %d", lists+len(c.fresh), len(c.all), len(c.entries), octets, c.octets)
+	if lists+len(c.fresh) != len(c.all) || len(c.all) != used || octets != c.octets {
+		t.Fatalf("%d listed, %d in all, %d found, %d octets counted as %d", lists+len(c.fresh), len(c.all), used, octets, c.octets)
 	}
 	if fmt.Sprint(from) != fmt.Sprint(c.from) {
 		t.Fatalf("givers %v are counted as %v", from, c.from)

@@ -18,7 +18,7 @@ func (l *list) after(e *Entry) *Entry { return e.next }
 
 // push puts an entry at the end.
 func (l *list) push(e *Entry) {
-	e.list, e.prev, e.next = l, l.tail, nil
+	e.prev, e.next = l.tail, nil
 	if l.tail != nil {
 		l.tail.next = e
 	} else {
@@ -40,8 +40,32 @@ func (l *list) drop(e *Entry) {
 	} else {
 		l.tail = e.prev
 	}
-	e.list, e.prev, e.next = nil, nil, nil
+	e.prev, e.next = nil, nil
 	l.n--
+}
+
+// A class says in which of the lists an entry is.
+type class uint8
+
+const (
+	inNone class = iota // in none: it is in Cache.fresh
+	inStale
+	inOwned
+	inOther
+)
+
+// others reports whether what is there is kept for others.
+func (in class) others() bool { return in == inOwned || in == inOther }
+
+// list is that of a class.
+func (c *Cache) list(in class) *list {
+	switch in {
+	case inStale:
+		return &c.stale
+	case inOwned:
+		return &c.owned
+	}
+	return &c.other
 }
 
 // soonest is a heap of entries by when their time ends.
@@ -54,12 +78,12 @@ func (s soonest) Less(i, j int) bool {
 
 func (s soonest) Swap(i, j int) {
 	s[i], s[j] = s[j], s[i]
-	s[i].heap, s[j].heap = i, j
+	s[i].heap, s[j].heap = int32(i), int32(j)
 }
 
 func (s *soonest) Push(x any) {
 	e := x.(*Entry)
-	e.heap = len(*s)
+	e.heap = int32(len(*s))
 	*s = append(*s, e)
 }
 
@@ -82,13 +106,16 @@ func (c *Cache) file(now time.Duration, e *Entry) {
 	case c.isOwn(now, e) && e.Fresh(now):
 		heap.Push(&c.fresh, e)
 	case c.isOwn(now, e):
-		c.stale.push(e)
+		e.in = inStale
 	case e.Rank >= 0:
-		c.owned.push(e)
+		e.in = inOwned
 	default:
-		c.other.push(e)
+		e.in = inOther
 	}
-	if e.list == &c.owned || e.list == &c.other {
+	if e.in != inNone {
+		c.list(e.in).push(e)
+	}
+	if e.in.others() {
 		c.from[e.giver()]++
 	}
 }
@@ -96,18 +123,19 @@ func (c *Cache) file(now time.Duration, e *Entry) {
 // unfile takes an entry out of its class.
 func (c *Cache) unfile(e *Entry) {
 	if e.heap >= 0 {
-		heap.Remove(&c.fresh, e.heap)
+		heap.Remove(&c.fresh, int(e.heap))
 		return
 	}
-	if e.list == nil {
+	if e.in == inNone {
 		return
 	}
-	if e.list == &c.owned || e.list == &c.other {
+	if e.in.others() {
 		if c.from[e.giver()]--; c.from[e.giver()] == 0 {
 			delete(c.from, e.giver())
 		}
 	}
-	e.list.drop(e)
+	c.list(e.in).drop(e)
+	e.in = inNone
 }
 
 // settle moves what is no longer fresh to where that is.
@@ -119,10 +147,11 @@ func (c *Cache) settle(now time.Duration) {
 
 // insert adds an entry, for which there is room.
 func (c *Cache) insert(now time.Duration, e *Entry) {
-	e.heap, e.list = -1, nil
-	e.place = len(c.all)
+	e.heap, e.in = -1, inNone
+	e.place = int32(len(c.all))
+	e.Name = e.shared()
 	c.all = append(c.all, e)
-	c.entries[e.Key] = e
+	c.index.add(c.all)
 	c.octets += len(e.Msg)
 	c.file(now, e)
 }
@@ -130,12 +159,14 @@ func (c *Cache) insert(now time.Duration, e *Entry) {
 // remove takes an entry out; the last one comes into its place.
 func (c *Cache) remove(e *Entry) {
 	c.unfile(e)
-	last := len(c.all) - 1
-	c.all[e.place] = c.all[last]
-	c.all[e.place].place = e.place
-	c.all[last] = nil
-	c.all = c.all[:last]
-	delete(c.entries, e.Key)
+	c.index.remove(c.all, e)
+	n := len(c.all) - 1
+	if last := c.all[n]; last != e {
+		c.index.move(c.all, last, e.place)
+		c.all[e.place], last.place = last, e.place
+	}
+	c.all[n] = nil
+	c.all = c.all[:n]
 	c.octets -= len(e.Msg)
 }
 

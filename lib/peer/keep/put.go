@@ -14,7 +14,7 @@ const minQuota = 16
 // The error says why it is not kept, and what was kept before then stays.
 func (c *Cache) Put(now time.Duration, e *Entry) error {
 	asked, wanted := c.wishes.take(e.Key)
-	old := c.entries[e.Key]
+	old := c.Get(e.Key)
 	if wanted && old != nil {
 		c.Asked(asked, e.Key)
 	}

@@ -196,7 +196,7 @@ func (c *Cache) Load(r io.Reader, m Moment) (int, error) {
 	}
 	n := 0
 	for _, e := range some {
-		if c.entries[e.Key] == nil && c.refuse(m.Now, e, nil) == nil && c.room(m.Now, e) == nil {
+		if c.Get(e.Key) == nil && c.refuse(m.Now, e, nil) == nil && c.room(m.Now, e) == nil {
 			c.insert(m.Now, e)
 			n++
 		}

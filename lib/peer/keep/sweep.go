@@ -25,7 +25,7 @@ func (c *Cache) Sweep(now time.Duration, n int) int {
 			dropped++
 			continue
 		}
-		if e.heap >= 0 || e.list == &c.stale {
+		if e.heap >= 0 || e.in == inStale {
 			if !c.isOwn(now, e) {
 				c.file(now, e) // own clients have not asked for so long
 			}

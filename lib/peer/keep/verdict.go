@@ -8,9 +8,9 @@ import (
 
 // A Verdict is what the own validation says of an answer; the zero one, nothing.
 type Verdict struct {
-	State  packet.State
 	Until  time.Duration // when the first of the signatures ends that make it Secure; 0: not known
 	MaxTTL uint32        // the least TTL that was signed, in seconds; 0: not known
+	State  packet.State
 }
 
 // StateAt is the state at a time. What was Secure is not any more when a signature has
