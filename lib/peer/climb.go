@@ -48,10 +48,10 @@ func (n *Node) helpNext(l *lookup) {
 }
 
 // iterate asks from the root on: by the first owner of the name, so that it is done once
-// for the group, or alone.
+// for the group, or alone. The owner may have found that the root answers again.
 func (n *Node) iterate(l *lookup) {
 	l.climb(atRoot)
-	if !n.o.Iterate || n.captive || n.now < n.root.until {
+	if !n.o.Iterate || n.captive {
 		n.call(l)
 		return
 	}
@@ -73,6 +73,10 @@ func (n *Node) iterate(l *lookup) {
 // is awaited.
 func (n *Node) iterateAlone(l *lookup) {
 	if l.done || l.root != nil || l.stage < atRoot || l.gave != nil && l.gave.fresh(n.now) {
+		return
+	}
+	if n.resting() {
+		n.call(l)
 		return
 	}
 	l.root = n.job(l.q, true)
@@ -120,9 +124,14 @@ func (n *Node) unheard(l *lookup) {
 // whether anybody answers again is not waited for to its end.
 func (n *Node) last(l *lookup) {
 	root := l.root != nil && !(l.over && n.root.dead())
-	if !l.done && !root && l.checking == 0 && (l.over || l.owed == 0) {
-		n.nothing(l)
+	if l.done || root || l.checking > 0 || !l.over && l.owed > 0 {
+		return
 	}
+	if o := n.pick(l); o != nil { // that there is nothing, which an owner has said late
+		n.yield(l, o)
+		return
+	}
+	n.nothing(l)
 }
 
 // found is the end of a job that a lookup waited for.

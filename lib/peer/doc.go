@@ -22,6 +22,9 @@
 //	  owners that have not answered are waited for         250 ms
 //	7 SERVFAIL; the group is asked again after 5 s, doubling to 60 s
 //
+// An owner that has been silent of late is dead or busy: it is asked for what it was given,
+// and only the end of the ladder waits for it.
+//
 // In share mode the first owner is asked before the name servers, and has as long as
 // these take, H, to ask them itself. What is asked for often it renews when a tenth of
 // the time is left, and gives to the members that asked for it twice of late.

@@ -28,6 +28,7 @@ type exchange struct {
 	resolve bool          // he may look it up
 	within  time.Duration // and has so long; 0: resolveWithin
 	by      By
+	absent  bool   // he has been silent of late: only the end of the ladder waits for him
 	missed  func() // what to do if he does not know, beside what the stage says
 	silent  bool   // nothing came in time
 	heard   []packet.NodeID
@@ -41,7 +42,7 @@ func (n *Node) inquire(l *lookup, to packet.NodeID, ex *exchange) {
 	if to == n.self || !n.trusted(to) || len(n.asks) >= maxExchanges {
 		return
 	}
-	ex.l, ex.to, ex.stage, ex.sent = l, to, l.stage, n.now
+	ex.l, ex.to, ex.stage, ex.sent, ex.silent = l, to, l.stage, n.now, ex.absent
 	wait, deadline := n.o.Ring.Wait(to), time.Duration(0)
 	if ex.resolve {
 		deadline = resolveWithin
@@ -51,7 +52,9 @@ func (n *Node) inquire(l *lookup, to packet.NodeID, ex *exchange) {
 		wait += deadline + resolveMargin
 	}
 	id := n.enter(ex, wait)
-	l.pending++
+	if !ex.absent {
+		l.pending++
+	}
 	l.asked++
 	if ex.owner() {
 		l.owed++
@@ -71,7 +74,7 @@ func (n *Node) enter(ex *exchange, wait time.Duration) uint64 {
 	}
 	n.asks[id] = ex
 	n.after(wait, func() {
-		if n.asks[id] == ex && !ex.all {
+		if n.asks[id] == ex && !ex.all && !ex.absent {
 			ex.silent = true
 			n.o.Ring.Silent(ex.to)
 			n.without(ex)
@@ -152,6 +155,7 @@ func (n *Node) answer(from packet.NodeID, id uint64, a *packet.Answer) {
 	o.by = ex.by
 	if ex.by == ByRoot {
 		o.by = ByHelper // he did it, at first hand or not
+		n.rooted(ex, a.Record)
 	}
 	if !ex.all && !ex.silent && ex.stage == l.stage {
 		l.pending--

@@ -39,7 +39,8 @@ func (n *Node) give(e *keep.Entry) bool {
 	if !e.First || e.Old || !n.tellable(q) {
 		return false
 	}
-	owners := n.owners(e.Name)
+	// Who is only busy is an owner for all others, and will be here.
+	owners := n.o.Ring.Absent(e.Name, n.o.Owners, n.owners(e.Name))
 	to := n.others(slices.Clone(owners))
 	lately := e.Put != 0 && n.now-e.Put < n.o.Suppress
 	if lately {

@@ -84,7 +84,7 @@ func (n *Node) job(q Question, root bool) *job {
 	n.unless(j.ended, jobWithin, func() { n.finish(j, nil) })
 	if root {
 		n.stats.Iterations++
-		n.root.begun(n.now)
+		n.root.begun(n.now, n.rest())
 		req := n.request()
 		n.fetches[req] = &fetch{q: q, job: j, sent: n.now}
 		n.emit(Iterate{Req: req, Within: iterateWithin, Question: q})
@@ -269,7 +269,7 @@ func (n *Node) iterated(ev Fetched) {
 	info, err := keep.Describe(ev.Msg)
 	if ev.Failure != None || ev.Msg == nil || err != nil || info.Name != f.q.Name || info.Type != f.q.Type {
 		if ev.Failure == Unreachable {
-			n.root.failed(n.now, f.job.begun)
+			n.root.failed(n.now, f.job.begun, n.rest())
 		}
 		n.finish(f.job, nil)
 		return

@@ -244,12 +244,24 @@ func (n *Node) consult(l *lookup) {
 				n.inquire(l, id, &exchange{by: ByOwner})
 			}
 		}
+		n.seek(l)
 	}
 	if l.stage == atStale {
 		l.pending--
 		n.weigh(l)
 	}
 	n.unless(l.ended, consultWithin, func() { n.timeUp(l, atStale) })
+}
+
+// seek asks those as well that would own the name if they had not been silent of late. A
+// member that is only busy has what it was given, and those who own the name in its place
+// were not given it.
+func (n *Node) seek(l *lookup) {
+	for _, id := range n.o.Ring.Absent(l.q.Name, n.o.Owners, nil) {
+		if !l.done && l.stage == atStale && l.gave == nil {
+			n.inquire(l, id, &exchange{by: ByOwner, absent: true})
+		}
+	}
 }
 
 // hasten leaves the owners that have not answered no more than as long again as it took

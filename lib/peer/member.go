@@ -67,7 +67,7 @@ func (n *Node) inquired(from packet.NodeID, id uint64, a *packet.Ask) {
 }
 
 // canIterate reports whether a question may go to the root.
-func (n *Node) canIterate() bool { return n.o.Iterate && !n.captive && n.now >= n.root.until }
+func (n *Node) canIterate() bool { return n.o.Iterate && !n.captive && !n.resting() }
 
 // tell finds what may be told of a question: what this node had at first hand, what it
 // validated, or what it owns, or owned when members were not all known, and was given by

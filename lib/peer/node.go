@@ -24,6 +24,9 @@ type Ring interface {
 	// Owners appends the n best members for a name that live, the node itself
 	// perhaps among them, the best first.
 	Owners(name rr.Name, n int, to []packet.NodeID) []packet.NodeID
+	// Absent appends those of the n best members for a name that own nothing only since
+	// they have left questions unanswered.
+	Absent(name rr.Name, n int, to []packet.NodeID) []packet.NodeID
 	// Helpers appends members whose name servers answer, the best for the name first.
 	Helpers(name rr.Name, n int, to []packet.NodeID) []packet.NodeID
 	// Wait is after what time without an answer a member is taken as silent.

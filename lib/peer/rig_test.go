@@ -132,6 +132,10 @@ func (r *fakeRing) Owners(name rr.Name, n int, to []packet.NodeID) []packet.Node
 	live := slices.DeleteFunc(slices.Clone(r.all), func(id packet.NodeID) bool { return r.silent[id] > 1 })
 	return ranked(name, live, n, to)
 }
+func (r *fakeRing) Absent(name rr.Name, n int, to []packet.NodeID) []packet.NodeID {
+	best := ranked(name, r.all, n, nil)
+	return append(to, slices.DeleteFunc(best, func(id packet.NodeID) bool { return r.silent[id] < 2 })...)
+}
 func (r *fakeRing) Helpers(name rr.Name, n int, to []packet.NodeID) []packet.NodeID {
 	return ranked(name, r.helpers, n, to)
 }

@@ -1,6 +1,7 @@
 package peer
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -97,19 +98,64 @@ func TestDeadZones(t *testing.T) {
 	}
 }
 
-// TestRestOfTheRoot: iteration that does not work is tried less and less often, but at
-// least every ten seconds; those that fail together count once.
-func TestRestOfTheRoot(t *testing.T) {
-	var h health
-	now := time.Hour
-	for i, want := range []time.Duration{0, 2 * time.Second, 4 * time.Second, 8 * time.Second, 10 * time.Second, 10 * time.Second} {
-		h.begun(now)
-		h.failed(now+time.Second, now)
-		h.failed(now+time.Second, now)
-		if rest := h.until - now - time.Second; max(rest, 0) != want {
-			t.Errorf("rest %d is %v, want %v", i, rest, want)
+// TestRootLeftAloneForTooLong: iteration that does not work is tried again each second, or
+// 20 times a second by all members of a large group; those that fail together count once.
+func TestRootLeftAloneForTooLong(t *testing.T) {
+	for members, want := range map[int]time.Duration{1: time.Second, 20: time.Second, 100: 5 * time.Second, 1000: 10 * time.Second} {
+		g := newRig(t, Options{Ring: ringOf(0, members), Iterate: true})
+		var h health
+		now := time.Hour
+		for i := range 6 {
+			h.begun(now, g.n.rest())
+			h.failed(now+time.Second, now, g.n.rest())
+			h.failed(now+time.Second, now, g.n.rest())
+			if i == 0 {
+				if h.until > now {
+					t.Errorf("%d members: left alone after the first time", members)
+				}
+			} else if rest := h.until - now - time.Second; rest != want {
+				t.Errorf("%d members: rest %d is %v, want %v", members, i, rest, want)
+			}
+			now = max(h.until, now+time.Second)
 		}
-		now = max(h.until, now+time.Second)
+	}
+}
+
+// TestRootOfAnother: a member that leaves the root alone asks the owner of a name, who may
+// have found that it answers again; that he has has the member try it too.
+func TestRootOfAnother(t *testing.T) {
+	ring := ringOf(0, 100)
+	g := newRig(t, Options{Ring: ring, Iterate: true})
+	g.down()
+	g.wait(time.Second) // until nothing is under way
+	g.replies, g.sends, g.roots, g.n.pulsed = nil, nil, nil, g.now
+	g.n.root = health{fails: 2, at: g.now, until: g.now + g.n.rest()}
+	next := func(name string) Send {
+		t.Helper()
+		g.ask(a(name))
+		for _, s := range g.asks() {
+			g.miss(s)
+		}
+		asked := slices.DeleteFunc(g.asks(), func(s Send) bool { return s.All })
+		if len(asked) != 1 || !asked[0].Body.(*packet.Ask).Resolve {
+			t.Fatalf("asks %+v", asked)
+		}
+		return asked[0]
+	}
+	g.miss(next("a.example"))
+	g.wait(500 * time.Millisecond)
+	g.lost()
+	s := next("b.example")
+	g.have(s, s.To, s.To, 0, response(a("b.example"), 60, "192.0.2.1"))
+	if r := g.reply(); address(t, r) != "192.0.2.1" {
+		t.Fatalf("reply %+v", r)
+	}
+	if len(g.roots) != 0 {
+		t.Fatalf("iterations %+v", g.roots)
+	}
+	g.miss(next("c.example"))
+	if it := g.iteration(); it.Name != a("c.example").Name {
+		t.Errorf("iteration %+v", it)
 	}
 }
 

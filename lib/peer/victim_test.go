@@ -35,6 +35,7 @@ func (r *rigged) Self() packet.NodeID { return me }
 func (r *rigged) Owners(_ rr.Name, n int, to []packet.NodeID) []packet.NodeID {
 	return append(to, r.owners[:min(n, len(r.owners))]...)
 }
+func (r *rigged) Absent(_ rr.Name, _ int, to []packet.NodeID) []packet.NodeID { return to }
 func (r *rigged) Helpers(_ rr.Name, n int, to []packet.NodeID) []packet.NodeID {
 	return append(to, r.helpers[:min(n, len(r.helpers))]...)
 }

@@ -40,7 +40,7 @@ func TestOutageDNSSEC(t *testing.T) {
 		share = most
 	}
 	n.visit(other, judged, authentic).least(t, share, "by each other, at once")
-	// What failed in the first moments, for want of a key that was under way, does not stay so.
+	// What failed since those who have it were too busy to say so does not stay so.
 	n.inTheEnd(other, judged, authentic)
 	n.unbound.Resume()
 }

@@ -16,6 +16,7 @@ type seat struct {
 	hash   uint64 // of the id, under the group's key
 	weight uint8
 	helps  bool // its name servers answer
+	absent bool // it does not answer for now
 }
 
 // maxBest is how many owners or helpers can be asked for.
@@ -93,30 +94,50 @@ func Order(keys *packet.Keys, nodes []packet.NodeID, name rr.Name, n int) []pack
 // itself may be among them. Members that are suspect, of weight 0 or in another network
 // own nothing.
 func (g *Group) Owners(name rr.Name, n int, to []packet.NodeID) []packet.NodeID {
-	return best(g.ring(), g.nameHash(name), n, func(s *seat) uint8 { return s.weight }, to)
+	return best(g.ring(), g.nameHash(name), n, func(s *seat) uint8 {
+		if s.absent {
+			return 0
+		}
+		return s.weight
+	}, to)
+}
+
+// Absent appends those of the n best members for a name, at most 16, that own nothing only
+// since they are suspect: they may be dead, or too busy to answer in time.
+func (g *Group) Absent(name rr.Name, n int, to []packet.NodeID) []packet.NodeID {
+	seats := g.ring()
+	if !slices.ContainsFunc(seats, func(s seat) bool { return s.absent }) {
+		return to
+	}
+	for _, id := range best(seats, g.nameHash(name), n, func(s *seat) uint8 { return s.weight }, nil) {
+		if g.nodes[id] != nil && g.nodes[id].suspect {
+			to = append(to, id)
+		}
+	}
+	return to
 }
 
 // Helpers appends other members whose name servers answer, at most 16, the best for
 // the name first.
 func (g *Group) Helpers(name rr.Name, n int, to []packet.NodeID) []packet.NodeID {
 	return best(g.ring(), g.nameHash(name), n, func(s *seat) uint8 {
-		if !s.helps {
+		if !s.helps || s.absent {
 			return 0
 		}
 		return max(s.weight, 1)
 	}, to)
 }
 
-// ring gives the seats of the members that answer and are in the same network, whose
-// records can be of use here, by their NodeIDs.
+// ring gives the seats of the members that are in the same network, whose records can be
+// of use here, by their NodeIDs.
 func (g *Group) ring() []seat {
 	if g.seats != nil {
 		return g.seats
 	}
 	g.seats = append(g.seats, seat{id: g.self, hash: g.hash("node", g.self[:]), weight: g.o.weight()})
 	for _, n := range g.list {
-		if n.member && !n.suspect && n.hello.Net == g.status.Net {
-			g.seats = append(g.seats, seat{n.id, n.rank, n.hello.Weight, n.hello.Upstream == packet.Healthy})
+		if n.member && n.hello.Net == g.status.Net {
+			g.seats = append(g.seats, seat{n.id, n.rank, n.hello.Weight, n.hello.Upstream == packet.Healthy, n.suspect})
 		}
 	}
 	slices.SortFunc(g.seats, func(a, b seat) int { return slices.Compare(a.id[:], b.id[:]) })

@@ -115,6 +115,35 @@ func TestOwnersOfFew(t *testing.T) {
 	}
 }
 
+// TestAbsent: who is suspect owns nothing, and is absent from the names, and from no others,
+// that it would own.
+func TestAbsent(t *testing.T) {
+	g := ringOf(t, 10, DefaultWeight)
+	before := func(i int) []packet.NodeID { return g.Owners(someName(i), 2, nil) }
+	owners := map[int][]packet.NodeID{}
+	for i := range 100 {
+		owners[i] = before(i)
+		if a := g.Absent(someName(i), 2, nil); len(a) != 0 {
+			t.Fatalf("name %d: absent %v", i, a)
+		}
+	}
+	gone := owners[0][0]
+	if gone == g.Self() {
+		gone = owners[0][1]
+	}
+	g.Silent(gone)
+	g.Silent(gone)
+	for i, had := range owners {
+		want := slices.DeleteFunc(slices.Clone(had), func(id packet.NodeID) bool { return id != gone })
+		if got := g.Absent(someName(i), 2, nil); !slices.Equal(got, want) {
+			t.Errorf("name %d: absent %v, want %v", i, got, want)
+		}
+		if slices.Contains(before(i), gone) {
+			t.Errorf("name %d: a suspect owns it", i)
+		}
+	}
+}
+
 // TestSameRing: all members agree on the owners.
 func TestSameRing(t *testing.T) {
 	w := lan(t, 61, 12, 0, true, true)

@@ -148,6 +148,17 @@ func (v *view) Owners(name rr.Name, n int, to []packet.NodeID) []packet.NodeID {
 	return to
 }
 
+// Absent gives those of the best for a name that are silent.
+func (v *view) Absent(name rr.Name, n int, to []packet.NodeID) []packet.NodeID {
+	best := v.g.owners(numberOf(name))
+	for _, i := range best[:min(n, len(best))] {
+		if v.silent[int(i)] >= 2 {
+			to = append(to, v.g.ids[i])
+		}
+	}
+	return to
+}
+
 // Helpers gives members that said last that their name servers answer, other ones for
 // other names.
 func (v *view) Helpers(name rr.Name, n int, to []packet.NodeID) []packet.NodeID {
