@@ -158,6 +158,7 @@ import (
 	"flag"
 	"log/slog"
 	"os"
+	"runtime"
 	"strings"
 	"syscall"
 	"time"
@@ -208,6 +209,11 @@ func run(ctx context.Context, fs *flag.FlagSet, parse func() error) error {
 		return verdict(host.Uninstall(*dry, os.Stdout))
 	case *dry:
 		return cli.UsageError("-dry-run belongs to -install, -retake and -uninstall")
+	}
+	if os.Getenv("GOMAXPROCS") == "" {
+		// One processor answers 50,000 questions a second. At a machine's own pace, more of
+		// them only wake each other for each datagram: it takes a fifth more time.
+		runtime.GOMAXPROCS(1)
 	}
 	return verdict(host.Run(ctx, c))
 }
