@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	"namecast/lib/nup"
-	"namecast/lib/sock"
 )
 
 // A syncedStore is a store of a service with several nodes. InSync waits until all
@@ -61,12 +60,9 @@ func (w *worker) spawnSync(i int) bool {
 	r.Key = slices.Clone(r.Key)
 	t.reply = &r
 	w.work.Go(func() {
-		defer func() { w.end(t.hash); <-w.waiting }()
+		defer func() { <-w.waiting }()
 		w.sync(w.until, &t)
-		if reply := t.answer(nil); reply != nil {
-			// A reply that cannot be sent is a lost one: the client asks again.
-			_ = sock.Reply(w.conn, reply, &back)
-		}
+		w.replyTo(&t, &back)
 	})
 	return true
 }

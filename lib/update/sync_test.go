@@ -127,3 +127,19 @@ func TestSyncRefused(t *testing.T) {
 		t.Errorf("%+v, %v", r, err)
 	}
 }
+
+// TestAskedAgainAtOnce: who has the reply may ask the same again at once: the request is
+// not under way any more then.
+func TestAskedAgainAtOnce(t *testing.T) {
+	nodes, s := newSeveral(t)
+	c := dial(t, serve(t, s))
+	ask := nup.AppendWait(newOwner(t).packet(0, "add a 60 TXT x", nil), time.Minute)
+	for range 500 {
+		nodes.sync <- errors.New("n7 is behind")
+		want(t, "behind", exchange(t, c, ask), nup.StatusOK, 1)
+		<-nodes.asked
+	}
+	if n := s.Count.Duplicate.Load(); n != 0 {
+		t.Errorf("%d were taken for copies", n)
+	}
+}

@@ -122,15 +122,22 @@ func (w *worker) spawn(i int) {
 	}
 	t, back := w.tasks[i].detached(), w.batch.Back(w.numbers[i])
 	w.work.Go(func() {
-		defer func() { w.end(t.hash); <-w.waiting }()
+		defer func() { <-w.waiting }()
 		if t.end(w.carryOut(w.ctx, t)); t.asksSync() {
 			w.sync(w.until, t)
 		}
-		if reply := t.answer(nil); reply != nil {
-			// A reply that cannot be sent is a lost one: the client asks again.
-			_ = sock.Reply(w.conn, reply, &back)
-		}
+		w.replyTo(t, &back)
 	})
+}
+
+// replyTo answers a task that has waited out of the worker's way. The request is not
+// under way any more by then: who has the reply may ask the same again at once.
+func (w *worker) replyTo(t *task, back *sock.Back) {
+	w.end(t.hash)
+	if reply := t.answer(nil); reply != nil {
+		// A reply that cannot be sent is a lost one: the client asks again.
+		_ = sock.Reply(w.conn, reply, back)
+	}
 }
 
 // begin notes that a packet is under way, and reports false if it was: then its
