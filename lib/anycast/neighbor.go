@@ -29,7 +29,7 @@ func (r *reader) readNeighbor(value string, rest ndb.Record) error {
 		"password-file":  text(&file),
 		"gtsm":           flag(&n.GTSM),
 		"multihop":       number(&n.Multihop, 2, speaker.MaxHops),
-		"hold":           number(&hold, int(speaker.MinHold/time.Second), int(speaker.MaxHold/time.Second)),
+		"hold":           number(&hold, uint64(speaker.MinHold/time.Second), uint64(speaker.MaxHold/time.Second)),
 		"source":         address(&n.Source),
 		"next-hop6":      address(&n.NextHop6),
 		"max-prefixes":   number(&n.MaxPrefixes, 1, 10_000_000),

@@ -89,10 +89,10 @@ func duration(to *time.Duration, low, high time.Duration) setter {
 }
 
 // number takes a decimal number within bounds, which *to can hold.
-func number[T ~int | ~uint16 | ~uint32](to *T, low, high int) setter {
+func number[T ~int | ~uint16 | ~uint32](to *T, low, high uint64) setter {
 	return func(v string) error {
-		n, err := strconv.ParseUint(v, 10, 62)
-		if err != nil || int(n) < low || int(n) > high {
+		n, err := strconv.ParseUint(v, 10, 64)
+		if err != nil || n < low || n > high {
 			return fmt.Errorf("%q is no number within %d to %d", v, low, high)
 		}
 		*to = T(n)

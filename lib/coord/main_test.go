@@ -3,9 +3,11 @@ package coord
 import (
 	"context"
 	"errors"
-	"net"
+	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -148,7 +150,7 @@ func newCluster(t testing.TB, name string) *cluster {
 func (c *cluster) identity(t testing.TB, role ca.Role, id string) (string, func() ca.Identity) {
 	t.Helper()
 	name := ca.Name{Cluster: c.authority.Cluster(), Role: role, ID: id}
-	one, err := c.authority.NewIdentity(ca.Request{Name: name, Hosts: []string{"127.0.0.1"}}, time.Now())
+	one, err := c.authority.NewIdentity(ca.Request{Name: name, Hosts: []string{"127.0.0.1", loopback}}, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -177,16 +179,16 @@ func start(t testing.TB, config MemberConfig) *Member {
 	return m
 }
 
-// free finds an address that nobody listens at.
-func free(t testing.TB) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
+// loopback is an address of this machine that only this process listens at, and ports
+// counts those that were given out. A port of 127.0.0.1 that was found free and let go
+// may be the next that anybody is given.
+var (
+	loopback = fmt.Sprintf("127.%d.%d.%d", 1+rand.N(254), rand.N(256), 1+rand.N(254))
+	ports    atomic.Int32
+)
+
+// free gives an address that nobody listens at, each time another.
+func free(testing.TB) string { return fmt.Sprintf("%s:%d", loopback, 10000+ports.Add(1)) }
 
 // is fails the test unless an error is the one wanted.
 func is(t testing.TB, err, want error) {

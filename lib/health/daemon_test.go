@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/netip"
@@ -314,10 +315,12 @@ func TestConfigErrors(t *testing.T) {
 	}
 }
 
-// freeAddr finds a UDP port of loopback that is free now.
+// freeAddr finds a UDP port that is free, of a loopback address that nothing else
+// uses: a port of 127.0.0.1 that was let go may be the next that anybody is given.
 func freeAddr(t *testing.T) netip.AddrPort {
 	t.Helper()
-	c, err := net.ListenPacket("udp", "127.0.0.1:0")
+	host := net.IPv4(127, byte(1+rand.N(254)), byte(rand.N(256)), byte(1+rand.N(254)))
+	c, err := net.ListenUDP("udp", &net.UDPAddr{IP: host})
 	if err != nil {
 		t.Fatal(err)
 	}

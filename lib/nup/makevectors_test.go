@@ -18,17 +18,17 @@ func (w wire) to(n int) wire        { return slices.Clip(w[:n]) }
 func (w wire) raw(s string) wire    { return append(w, s...) }
 func (w wire) u8(v int) wire        { return append(w, byte(v)) }
 func (w wire) u16(v int) wire       { return binary.BigEndian.AppendUint16(w, uint16(v)) }
-func (w wire) u32(v int) wire       { return binary.BigEndian.AppendUint32(w, uint32(v)) }
+func (w wire) u32(v int64) wire     { return binary.BigEndian.AppendUint32(w, uint32(v)) }
 func (w wire) u64(v int64) wire     { return binary.BigEndian.AppendUint64(w, uint64(v)) }
 func (w wire) text16(s string) wire { return w.u16(len(s)).raw(s) }
 
 // v0 is an element of version 0.
-func v0(op int, name, rtype, data string, ttl int) wire {
-	return wire{}.u16(op).text16(name).text16(rtype).u32(len(data)).raw(data).u32(ttl)
+func v0(op int, name, rtype, data string, ttl int64) wire {
+	return wire{}.u16(op).text16(name).text16(rtype).u32(int64(len(data))).raw(data).u32(ttl)
 }
 
 // v1 is an element of version 1.
-func v1(op int, owner string, rtype rr.Type, ttl int, records ...string) wire {
+func v1(op int, owner string, rtype rr.Type, ttl int64, records ...string) wire {
 	w := wire{}.u16(op).u8(len(owner)).raw(owner).u16(int(rtype)).u32(ttl).u16(len(records))
 	for _, d := range records {
 		w = w.text16(d)

@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -51,7 +53,7 @@ func sites(t *testing.T, names ...string) ([]*site, *link.Credentials) {
 	authority, err := ca.New("c1", time.Now().Add(-time.Hour))
 	must(t, err)
 	issue := func(role ca.Role, id string) (string, *link.Credentials) {
-		who, err := authority.NewIdentity(ca.Request{Name: ca.Name{Cluster: "c1", Role: role, ID: id}, Hosts: []string{"127.0.0.1"}}, time.Now())
+		who, err := authority.NewIdentity(ca.Request{Name: ca.Name{Cluster: "c1", Role: role, ID: id}, Hosts: []string{"127.0.0.1", loopback}}, time.Now())
 		must(t, err)
 		path := filepath.Join(t.TempDir(), "identity")
 		must(t, private.Save(path, who.Text()))
@@ -65,7 +67,7 @@ func sites(t *testing.T, names ...string) ([]*site, *link.Credentials) {
 	}
 	var all []*site
 	for _, name := range names {
-		s := &site{name: name, dir: t.TempDir(), addr: free(t), log: slog.New(slog.NewTextHandler(out, nil)).With("at", name)}
+		s := &site{name: name, dir: t.TempDir(), addr: free(), log: slog.New(slog.NewTextHandler(out, nil)).With("at", name)}
 		s.identity, s.creds = issue(ca.Node, name)
 		all = append(all, s)
 	}
@@ -73,14 +75,16 @@ func sites(t *testing.T, names ...string) ([]*site, *link.Credentials) {
 	return all, user
 }
 
-// free finds an address that nobody listens at.
-func free(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
-	defer l.Close()
-	return l.Addr().String()
-}
+// loopback is an address of this machine that only this process listens at, and ports
+// counts those that were given out. A port of 127.0.0.1 that was found free and let go
+// may be the next that anybody is given.
+var (
+	loopback = fmt.Sprintf("127.%d.%d.%d", 1+rand.N(254), rand.N(256), 1+rand.N(254))
+	ports    atomic.Int32
+)
+
+// free gives an address that nobody listens at, each time another.
+func free() string { return fmt.Sprintf("%s:%d", loopback, 10000+ports.Add(1)) }
 
 func must(t *testing.T, err error) {
 	t.Helper()
@@ -116,7 +120,7 @@ func startAll(t *testing.T, all []*site) {
 	t.Helper()
 	peers := map[string]string{}
 	for _, s := range all {
-		s.peer, s.etcd = free(t), free(t)
+		s.peer, s.etcd = free(), free()
 		peers[s.name] = s.peer
 	}
 	var starts sync.WaitGroup

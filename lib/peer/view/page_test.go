@@ -187,10 +187,10 @@ func record(t *testing.T, path string, n int, more string) {
 		}
 		fmt.Fprintf(&lines, "%s\n", b)
 	}
-	const begin = 1_700_000_000_000
+	const begin int64 = 1_700_000_000_000
 	write(Event{At: begin, Kind: Upstream, From: id(0), Text: "healthy"})
 	for i := range 1000 {
-		at, by := int64(begin+1000*i+500), []string{"cache", "upstream"}[i%2]
+		at, by := begin+int64(1000*i+500), []string{"cache", "upstream"}[i%2]
 		peer := id(1 + i%(n-1))
 		if i == 500 {
 			write(Event{At: at - 100, Kind: Upstream, From: id(0), Text: "server 0: down, was suspect: silent"})

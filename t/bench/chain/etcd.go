@@ -63,7 +63,7 @@ func (b *bench) etcdMember(dir, name string, port int, all string) (*process, er
 	client, peer := fmt.Sprintf("http://127.0.0.1:%d", port), fmt.Sprintf("http://127.0.0.1:%d", port+1)
 	p, err := spawn(b.serverCPU, dir, name, b.tool("etcd"), "--name", name, "--data-dir", filepath.Join(dir, name),
 		"--listen-client-urls", client, "--advertise-client-urls", client, "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer,
-		"--initial-cluster", all, "--log-level", "warn", "--quota-backend-bytes", fmt.Sprint(6<<30))
+		"--initial-cluster", all, "--log-level", "warn", "--quota-backend-bytes", fmt.Sprint(int64(6<<30)))
 	if err == nil {
 		b.peers = append(b.peers, p)
 	}
